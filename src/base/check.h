@@ -12,5 +12,8 @@ _Noreturn void check_failed(const char *what, const char *file, int line);
 #define DCHECK(cond) CHECK(cond)
 #endif
 
+/* For what cannot be reached. */
+#define CHECK_NEVER(what) check_failed((what), __FILE__, __LINE__)
+
 #define WARN_UNUSED __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))

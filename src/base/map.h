@@ -3,6 +3,7 @@
  * (usually it points into the value). Open addressing, no tombstones left behind. */
 #pragma once
 #include "base/check.h"
+#include "base/err.h"
 #include "base/hash.h"
 #include "base/str.h"
 

@@ -80,6 +80,7 @@ struct chat_settings {
 	uint32_t mailbox_max_messages;
 	uint64_t mailbox_max_bytes;
 	size_t max_packet;
+	size_t send_buffer;           /* what room() is at most; at least 2 * max_packet */
 	bool names_ascii;
 	unsigned session_messages_max; /* messages of one session not answered yet; then its input pauses */
 	size_t session_bytes_max;      /* and their bytes */
@@ -99,6 +100,8 @@ struct chat_config {
 	const struct chat_settings *settings; /* read, not copied */
 	struct store *store;
 	struct metrics *metrics; /* this core's own set */
+	/* Runs a request whose name is loaded: handlers_request (handlers/handlers.h). */
+	void (*request_run)(struct chat *chat, struct entity *entity, const struct request *request);
 };
 
 struct chat *chat_create(const struct chat_config *config); /* NULL: out of memory */

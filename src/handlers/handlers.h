@@ -7,6 +7,9 @@
  * An unknown handle is ignored. */
 void handlers_text(struct chat *chat, uint64_t session, char *text, size_t n);
 
+/* For chat_config.request_run. */
+void handlers_request(struct chat *chat, struct entity *entity, const struct request *request);
+
 /* Operations of the command line, on behalf of the operator, at the home worker of `name`
  * (chat_home). `done` is called once, on the worker's thread, perhaps before this returns. */
 enum handlers_admin { ADMIN_CREATE, ADMIN_DELETE, ADMIN_CHANGE };

@@ -7,17 +7,32 @@
 #include "base/str.h"
 #include "packet/close.h"
 
-/* One struct per OBJECT of packets.def, a member per FIELD. */
-#include "packet/packet_structs.h"
+/* One struct per object of packets.def, a member per FIELD: struct packet_a, packet_m … */
+#define PACKET_C_ID struct str
+#define PACKET_C_NAME struct str
+#define PACKET_C_TEXT struct str
+#define PACKET_C_WORD struct str
+#define PACKET_C_FLAG int8_t
+#define PACKET_C_TIME int64_t
+#define PACKET_C_RAW struct str
+#define PACKET_C_OURS struct str
+#define PACKET_C_DM struct str
 
-/* What a client may send: the datum, or for `rq` the request in it.
- * A later request is one more row in PACKET_KINDS (key, object) and its rows in packets.def. */
-#define PACKET_KINDS(X)          \
+#define OBJECT_BEGIN(object, what) struct packet_##object {
+#define FIELD(object, member, key, TYPE, bytes_max, need, meaning) PACKET_C_##TYPE member;
+#define OBJECT_END(object) };
+#include "packet/packets.def"
+
+/* What a client may send: the requests inside `rq`, and the other data.
+ * A later request is one more row in PACKET_REQUESTS (key, object) and its rows in packets.def. */
+#define PACKET_REQUESTS(X)       \
 	X(RQ_A, "a", a)          \
 	X(RQ_LO, "lo", lo)       \
-	X(RQ_AD, "ad", ad)       \
+	X(RQ_AD, "ad", ad)
+#define PACKET_DATA(X)           \
 	X(SRQ, "srq", srq)       \
 	X(M, "m", m)
+#define PACKET_KINDS(X) PACKET_REQUESTS(X) PACKET_DATA(X)
 
 enum packet_kind {
 	PACKET_UNKNOWN, /* nothing that could be told */
@@ -58,6 +73,17 @@ void packet_reader_deinit(struct packet_reader *r);
  * `must` fields, types, lengths and names are checked; what one field means beside another is the
  * handlers' business. */
 enum packet_status packet_read(struct packet_reader *r, char *text, size_t n, struct packet *out);
+
+/* The addresses of all views of a packet (id, extra, those of its kind's struct), for one who copies
+ * it; at most PACKET_VIEWS_MAX. */
+#define PACKET_VIEWS_MAX 20
+unsigned packet_views(struct packet *p, struct str **out);
+
+/* Every string of a packet whose bytes stand elsewhere, absent ones too, so that a packet can be
+ * copied with what it points to. Writes at most PACKET_VIEWS_MAX pointers into `out`, returns how
+ * many; the same for the same kind. */
+#define PACKET_VIEWS_MAX 16
+unsigned packet_views(struct packet *p, struct str **out);
 
 /* Writing: each appends one packet to `out`. `id` with p == NULL is left out. */
 void packet_put_done(struct buf *out, struct str id);                          /* {"rp":{"id":"ID"}} */

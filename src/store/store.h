@@ -26,6 +26,7 @@
 #pragma once
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/hash.h"
 #include "base/inbox.h"
 #include "base/metrics.h"

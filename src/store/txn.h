@@ -74,8 +74,7 @@ struct store_op {
 size_t txn_begin(struct buf *ops);
 void txn_end(struct buf *ops, size_t mark);
 void txn_abort(struct buf *ops, size_t mark);
-/* Returns the offset of the op in the buffer, for store_op_at. `receivers` of a mail may be
- * given as encoded or, with receiver_count 1, left absent with `single` naming the one. */
+/* Returns the offset of the op in the buffer, for store_op_at. */
 size_t txn_add(struct buf *ops, const struct store_op *op);
 void store_receiver_add(struct buf *receivers, struct str name);
 

@@ -1,0 +1,306 @@
+/* The inside of a core: what the files of chat/ and handlers/ share. Nobody else includes it.
+ *
+ *   session.c  who is connected: handles, holds, responses
+ *   login.c    how a session becomes a user's
+ *   entity.c   names: loading, waiting, keeping and forgetting them
+ *   mailbox.c  what a user was shown and has not acknowledged; streaming to his sessions
+ *   receipt.c  dm and nm: finding what they acknowledge
+ *   router.c   mail at the home of its receiver, answers back to its sender
+ *   request.c  requests at the home of the name they are about, and their responses
+ *   commit.c   batches of transactions and what happens when they are durable
+ *   chat.c     the outside: turns, inbox, parcels                                            */
+#pragma once
+#include "base/list.h"
+#include "base/map.h"
+#include "chat/chat.h"
+#include "chat/mailbox.h"
+#include "chat/once.h"
+#include "chat/post.h"
+#include "packet/name.h"
+#include "store/txn.h"
+
+#define CHAT_ADDRESS_BYTES_MAX 64
+#define CHAT_IN_FLIGHT_MAX 2       /* batches of one core at the store; the next one gathers */
+#define CHAT_LAZY_MS 200           /* how long an acknowledgement may wait for company (promise 2: 1 s) */
+#define LOGIN_DELAYS 6             /* how often the delay of a suspect login doubles */
+
+/* --- names --- */
+
+enum entity_state {
+	ENTITY_LOADING, /* a read of the name is on its way */
+	ENTITY_READY,
+	ENTITY_BUSY,    /* one thing is being decided about it that everything after must wait for */
+};
+
+struct user {
+	uint64_t born;         /* sequence at creation */
+	bool admin;
+	struct str token;      /* hash; owned */
+	int64_t last_seen_ms;  /* -1 never */
+	uint32_t mail_count;   /* stored messages not released, those on their way to the store too */
+	uint64_t mail_bytes;
+	struct list sessions;  /* oldest first */
+	unsigned session_count;
+	struct mailbox box;
+};
+
+struct entity {
+	struct str name;       /* points behind the struct */
+	enum entity_state state;
+	bool stale;            /* a batch that touched it failed: read anew once nothing is in flight */
+	uint8_t kind;          /* enum store_name_kind */
+	unsigned pins;         /* effects, reads and jobs in flight that point here, and sessions */
+	unsigned effects;      /* of those, effects of batches not committed */
+	struct list idle;      /* in chat->idle while nothing pins it */
+	struct buf waiting;    /* posts that wait till it is ready */
+	unsigned failures;     /* failed logins in the minute since … */
+	struct mono failures_since;
+	struct user user;      /* when kind is STORE_USER */
+};
+
+/* --- sessions --- */
+
+enum session_state { SESSION_NEW, SESSION_LOGGING_IN, SESSION_LIVE };
+
+/* Why a session's packets wait. */
+enum { HOLD_LOGIN = 1, HOLD_REQUEST = 2, HOLD_CREDIT = 4, HOLD_BARRIER = 8, HOLD_FIND = 16, HOLD_PENDING = 32,
+       HOLD_ROOM = 64 };
+
+struct session {
+	uint64_t handle;
+	enum session_state state;
+	struct entity *entity;     /* whose; pinned; from LOGGING_IN on */
+	struct list of_user;       /* in user.sessions */
+	struct list timed;         /* in chat->logins, chat->delayed[…] or chat->unacked */
+	struct list throttled;     /* in chat->throttled */
+	char address[CHAT_ADDRESS_BYTES_MAX];
+	size_t address_n;
+	struct mono since;         /* logged in */
+	struct mono due;           /* of `timed` */
+	struct mono login_due;
+	unsigned failures, malformed;
+	unsigned hold;             /* HOLD_… */
+	bool verified;             /* the token was right; waits for its name to be ready */
+	uint64_t login_born;       /* whom the token was compared with */
+	struct buf login;          /* a login_carry: id, token of the login under way (login.c) */
+	unsigned messages;         /* sent, not answered */
+	size_t message_bytes;
+	uint64_t touched;          /* bit per worker that got posts of it since the last barrier */
+	unsigned barriers;         /* on their way */
+	struct buf response;       /* waits for them */
+	unsigned slot;             /* which bit of item.shown is its */
+	struct stream stream;      /* what it was shown */
+};
+
+/* --- batches --- */
+
+enum effect_kind {
+	EFFECT_MAIL,     /* show the mail at `op`, answer its sender */
+	EFFECT_UNSTORED, /* show the mail_in at `data` (p 0 behind stored ones), answer its sender */
+	EFFECT_ANSWER,   /* give the answer at `data` */
+	EFFECT_RELEASED, /* the release at `op` is durable */
+	EFFECT_DONE,     /* the request at `data` succeeded: say so */
+};
+
+struct effect {
+	uint8_t kind;
+	uint8_t ack_kind;
+	bool ack_release;
+	bool want_sr;
+	struct entity *entity; /* pinned; may be NULL */
+	uint64_t session;
+	uint64_t ack_seq;
+	size_t op;             /* offset in batch.ops */
+	size_t data;           /* offset in commit.data */
+};
+
+struct commit {
+	struct store_batch batch;
+	struct buf data;       /* posts that effects refer to */
+	struct effect *effects;
+	size_t effect_n, effect_cap;
+	bool urgent;           /* somebody waits for it */
+	bool doomed;           /* a batch before it failed while it gathered: it must fail, too */
+	struct mono lazy_due;  /* else it goes then */
+	struct commit *next;   /* in chat->spare */
+};
+
+/* --- reads --- */
+
+enum lookup_kind { LOOKUP_NAME, LOOKUP_SEEN, LOOKUP_FIND, LOOKUP_MAILBOX };
+
+struct lookup {
+	struct store_read read;
+	enum lookup_kind kind;
+	struct entity *entity; /* pinned */
+	uint64_t session;      /* FIND, MAILBOX */
+	struct buf post;       /* SEEN: the mail_in; FIND: the receipt (receipt.c); MAILBOX: nothing */
+};
+
+/* --- requests of more than one step --- */
+
+/* A request whose answer needs something from outside (a hash), or has no session: the
+ * operator's, from the command line. */
+struct job {
+	struct list node;          /* in chat->jobs */
+	uint64_t id;
+	struct entity *entity;     /* pinned, BUSY meanwhile; NULL for operators' */
+	struct buf request;        /* POST_REQUEST */
+	void (*hashed)(struct chat *chat, struct job *job, struct str hash); /* absent: overloaded */
+	void (*done)(void *ctx, enum refusal refusal, struct str sentence);
+	void *ctx;
+};
+
+struct chat {
+	unsigned worker, workers;
+	const struct chat_env *env;
+	const struct chat_settings *settings;
+	struct store *store;
+	struct metrics *metrics;
+	void (*request_run)(struct chat *chat, struct entity *entity, const struct request *request);
+
+	struct map entities;
+	struct list idle;              /* entities nobody needs now, longest idle first */
+
+	struct session **sessions;     /* by index; NULL: free */
+	uint32_t *generations;
+	uint32_t session_cap, session_free_hint;
+	unsigned session_n;
+	struct list logins;            /* sessions not logged in, by due */
+	struct list delayed[LOGIN_DELAYS];
+	struct list unacked;           /* sessions with something unacknowledged, by due */
+	struct list throttled;         /* sessions held because too much is pending */
+
+	struct commit *open;           /* gathers */
+	struct commit *spare;
+	unsigned in_flight;            /* batches at the store */
+	unsigned lookups;              /* reads at the store */
+	uint32_t failures_seen;
+	size_t pending_bytes;          /* of all batches not back */
+	struct once once;              /* what is in them */
+
+	struct parcel *outbox[CHAT_WORKERS_MAX];
+	struct packet_reader reader;
+	struct buf scratch;            /* packets being written */
+	struct buf receivers;          /* of the mail being written */
+	uint64_t next_id;              /* of ids the server chooses */
+	struct list jobs;              /* under way */
+	uint64_t next_job;
+};
+
+static inline void chat_count(struct chat *chat, enum metric which, int64_t by)
+{
+	metric_add(chat->metrics, which, by);
+}
+static inline struct mono chat_now(const struct chat *chat) { return chat->env->now(chat->env->ctx); }
+static inline struct wall chat_wall(const struct chat *chat) { return chat->env->wall(chat->env->ctx); }
+static inline uint64_t chat_next_seq(const struct chat *chat) { return chat->env->next_seq(chat->env->ctx); }
+/* An id for a packet the server begins; lives till the next call. */
+struct str chat_next_id(struct chat *chat, char out[32]);
+/* The buffer to write a packet in; empty; good till the next call. */
+struct buf *chat_scratch(struct chat *chat);
+/* Appends a post to the parcel for `worker`, which leaves at the end of the turn. */
+void chat_post(struct chat *chat, unsigned worker, enum post_kind kind, const void *body);
+
+/* session.c */
+/* How often a session with something unacknowledged is looked at. */
+static inline int64_t session_ack_check_ms(const struct chat *chat)
+{
+	return chat->settings->ack_ping_ms / 4 + 1;
+}
+static inline unsigned session_worker(uint64_t handle) { return (unsigned)(handle >> 56); }
+struct session *session_get(struct chat *chat, uint64_t handle); /* NULL: over */
+void session_hold(struct chat *chat, struct session *s, unsigned why);
+/* Room for mail. A part of the output is kept free for responses and receipts, so that they always
+ * fit: who does not read is not read from (session_check_room), and has few messages under way. */
+static inline size_t session_reserve(const struct chat *chat) { return chat->settings->send_buffer / 4; }
+size_t session_room(struct chat *chat, const struct session *s);
+void session_check_room(struct chat *chat, struct session *s);
+void session_unhold(struct chat *chat, struct session *s, unsigned why);
+/* Sends a response once all the session sent before is taken in (protocol.md section 3). */
+void session_respond(struct chat *chat, struct session *s, struct str text);
+void session_await_login(struct chat *chat, struct session *s); /* in chat->logins, by s->due */
+void session_barrier_back(struct chat *chat, uint64_t handle);
+/* Sends the response to a request at another core's session, too, and lets its packets go on. */
+void reply_send(struct chat *chat, uint64_t session, struct str text);
+void reply_apply(struct chat *chat, const struct reply *reply);
+/* Ends a session from this side. `s` is gone afterwards. */
+void session_close(struct chat *chat, struct session *s, enum close_reason why);
+/* The same without a word to its connection, which has ended or moves. */
+void session_end(struct chat *chat, struct session *s);
+/* Sends an error that is a response or stands for one. */
+void session_refuse(struct chat *chat, struct session *s, struct str id, enum refusal code, const char *sentence);
+
+/* login.c */
+void login_begin(struct chat *chat, struct session *s, struct str id, struct str who, struct str token);
+void login_go(struct chat *chat, struct entity *e, const struct login_wait *wait); /* its name is ready */
+void login_due(struct chat *chat, struct mono now); /* timeouts and delays */
+int64_t login_wait_ms(const struct chat *chat, struct mono now); /* till the next of them; -1 none */
+
+/* entity.c */
+/* The entity of a name, loading it if it is not in memory. Not pinned: valid till the next call. */
+struct entity *entity_get(struct chat *chat, struct str name);
+/* Queues a post for the time the name is ready. */
+void entity_wait(struct chat *chat, struct entity *e, enum post_kind kind, const void *body);
+void entity_pin(struct entity *e);
+void entity_unpin(struct chat *chat, struct entity *e);
+void entity_busy(struct entity *e);                     /* READY -> BUSY */
+void entity_go_on(struct chat *chat, struct entity *e); /* back; runs what waits */
+static inline bool entity_ready(const struct entity *e) { return e->state == ENTITY_READY && !e->stale; }
+void entity_loaded(struct chat *chat, struct lookup *l);
+void entity_become_user(struct entity *e, uint64_t born, bool admin, struct str token);
+void entity_close_sessions(struct chat *chat, struct entity *e, enum close_reason why);
+void entity_set_token(struct entity *e, struct str token);
+void entity_become_nobody(struct chat *chat, struct entity *e); /* its sessions are gone already */
+void entity_free(struct entity *e);
+
+/* router.c */
+void router_send(struct chat *chat, const struct mail_in *mail);   /* from its sender's session */
+void router_accept(struct chat *chat, const struct mail_in *mail); /* at the receiver's home */
+void router_take(struct chat *chat, struct entity *e, const struct mail_in *mail);
+void router_looked_up(struct chat *chat, struct lookup *l);
+void router_show_unstored(struct chat *chat, struct entity *e, const struct mail_in *mail);
+void answer_send(struct chat *chat, const struct answer *a);
+void answer_apply(struct chat *chat, const struct answer *a);
+struct answer answer_to(const struct mail_in *mail, enum refusal refusal);
+/* From the asker's core to the home of r->about, and there. */
+void request_send(struct chat *chat, const struct request *r);
+void request_accept(struct chat *chat, const struct request *r);
+/* Answers a request: NONE is success without content. */
+void request_reply(struct chat *chat, const struct request *r, enum refusal refusal, struct str sentence);
+struct job *job_new(struct chat *chat);
+struct job *job_get(struct chat *chat, uint64_t id);
+void job_free(struct job *job);
+
+/* commit.c */
+struct commit *commit_open(struct chat *chat);
+struct effect *commit_effect(struct chat *chat, enum effect_kind kind, struct entity *e); /* pins e */
+void commit_answer(struct chat *chat, struct entity *e, const struct answer *a);
+/* Says that a request succeeded once that is durable; if the batch fails, 503, and the entity is
+ * read anew. */
+void commit_done(struct chat *chat, struct entity *e, const struct request *r);
+void commit_back(struct chat *chat, struct commit *c);
+/* Hands the open batch to the store if it is time; `all`: also what could wait for company. */
+void commit_submit(struct chat *chat, bool all);
+size_t commit_pending_bytes(const struct chat *chat);
+int64_t commit_wait_ms(const struct chat *chat, struct mono now);
+void commit_free(struct commit *c);
+
+/* Reads. */
+struct lookup *lookup_new(struct chat *chat, enum lookup_kind kind, enum store_read_kind read, struct entity *e);
+void lookup_start(struct chat *chat, struct lookup *l);
+void lookup_free(struct chat *chat, struct lookup *l); /* unpins */
+
+/* receipt.c */
+/* A dm or nm of a session for the message `ack_id` (protocol.md section 12). `p` is the packet. */
+void receipt_take(struct chat *chat, struct session *s, const struct packet *p, uint8_t ack_kind);
+void receipt_found(struct chat *chat, struct lookup *l);
+/* Adds a transaction that takes a shown item out of the mailbox, to be written with others. */
+void receipt_release(struct chat *chat, struct entity *e, struct item *item, uint8_t kinds);
+/* The answer to a receipt came: what it released is gone, or not. */
+void receipt_settled(struct chat *chat, struct entity *e, const struct answer *a);
+
+/* chat.c */
+/* Holds the session if too much is pending in this core. */
+bool chat_throttle(struct chat *chat, struct session *s);
+void chat_run_post(struct chat *chat, struct entity *e, const struct post *post); /* e is ready */

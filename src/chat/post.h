@@ -1,0 +1,94 @@
+/* Posts: what one core tells another, and what waits until a name is loaded. A post is a plain
+ * struct with views; as bytes it is head, struct, and the bytes of its views in order, so that
+ * it can be kept, carried to another thread, or one day to another node.
+ * All posts of one turn from one core to another travel in one parcel. */
+#pragma once
+#include "base/buf.h"
+#include "base/inbox.h"
+#include "packet/packet.h"
+#include "store/store.h"
+
+enum post_kind {
+	POST_MAIL,     /* to the home of its receiver: struct mail_in */
+	POST_ANSWER,   /* to the sender's session: what became of a mail_in */
+	POST_REQUEST,  /* to the home of the name it is about: struct request */
+	POST_REPLY,    /* to the session that made a request: its response */
+	POST_LOGIN,    /* only waits: a session whose name is being loaded */
+	POST_BARRIER,  /* to a core that got posts of a session: comes back behind them */
+	POST_BARRIER_BACK,
+};
+
+/* A message or receipt on its way to the home of its receiver. */
+struct mail_in {
+	uint64_t session;      /* whose sender it is, for the answer; 0 nobody waits */
+	uint64_t sender_born;
+	uint64_t target_born;  /* receipts: the user must be that one still; 0 any */
+	uint64_t ack_seq;      /* receipts: what they acknowledge in the sender's mailbox; 0 not known */
+	struct hash128 ack_once;
+	uint8_t flags;         /* MAIL_… of what is to be stored */
+	uint8_t ack_flags;     /* MAIL_… of what is released */
+	uint8_t ack_kind;      /* ACK_DM, ACK_NM; 0: a message */
+	bool ack_release;      /* it is to be released; else it was before */
+	bool stored;           /* p 1 */
+	bool want_sr;          /* sc 1 */
+	struct str sender, target, id;
+	struct str ack_id;     /* receipts: id of the message acknowledged */
+	struct str text;       /* the packet as its receiver gets it */
+};
+
+/* What became of a mail_in. */
+struct answer {
+	uint64_t session;
+	uint64_t ack_seq;      /* as in the mail_in */
+	uint32_t bytes;        /* credit that comes back to the session */
+	uint8_t ack_kind;
+	uint8_t refusal;       /* enum refusal; NONE: taken */
+	bool ack_release;
+	bool want_sr;
+	struct str sender;     /* user of the session */
+	struct str id;
+	struct str target;     /* for the sentence of a refusal */
+};
+
+/* A request at the home of the name it is about. */
+struct request {
+	uint64_t session;      /* gets the response; 0: see `job` */
+	uint64_t job;          /* operator's request (handlers_admin): index, else 0 */
+	uint64_t user_born;
+	struct str user;       /* who asks */
+	struct str about;      /* the name it is about */
+	struct packet packet;
+};
+
+struct reply {
+	uint64_t session;
+	struct str text;       /* the response packet */
+};
+
+struct login_wait {
+	uint64_t session;
+	struct str who;
+};
+
+struct barrier {
+	uint64_t session;
+	uint32_t worker;       /* where it comes back to */
+};
+
+struct post {
+	enum post_kind kind;
+	union {
+		struct mail_in mail;
+		struct answer answer;
+		struct request request;
+		struct reply reply;
+		struct login_wait login;
+		struct barrier barrier;
+	};
+};
+
+/* Appends a post of that kind; `body` is the struct of the kind. */
+void post_put(struct buf *to, enum post_kind kind, const void *body);
+/* The post at *cursor, which moves on: true and a post whose views point into `bytes`, or false
+ * at the end. The bytes come from post_put; anything else aborts. */
+bool post_next(struct str bytes, size_t *cursor, struct post *out);
