@@ -74,15 +74,9 @@ void packet_reader_deinit(struct packet_reader *r);
  * handlers' business. */
 enum packet_status packet_read(struct packet_reader *r, char *text, size_t n, struct packet *out);
 
-/* The addresses of all views of a packet (id, extra, those of its kind's struct), for one who copies
- * it; at most PACKET_VIEWS_MAX. */
+/* The addresses of all views of a packet (id, extra, those of its kind's struct, absent ones too),
+ * for one who copies it; writes at most PACKET_VIEWS_MAX into `out`, returns how many. */
 #define PACKET_VIEWS_MAX 20
-unsigned packet_views(struct packet *p, struct str **out);
-
-/* Every string of a packet whose bytes stand elsewhere, absent ones too, so that a packet can be
- * copied with what it points to. Writes at most PACKET_VIEWS_MAX pointers into `out`, returns how
- * many; the same for the same kind. */
-#define PACKET_VIEWS_MAX 16
 unsigned packet_views(struct packet *p, struct str **out);
 
 /* Writing: each appends one packet to `out`. `id` with p == NULL is left out. */
