@@ -1,16 +1,18 @@
 /* A client's connection: from accept through the handshake to WebSocket messages, until it is
  * closed. Knows nothing of LEMP. Everything happens on the thread of the `net` it is attached to.
  *
- * States: HANDSHAKE -> OPEN -> CLOSING (close frame sent, waiting for the peer's) -> gone;
- * DRAINING (refused handshake, being written) -> gone. One function moves and logs.
+ * States: HANDSHAKE -> OPEN -> CLOSING (close frame sent, waiting for the peer's) -> DRAINING
+ * (nothing more to say: output leaves, then our FIN, then the peer's comes) -> gone. A refused
+ * handshake, the peer's own close and its fault go to DRAINING at once, a broken connection to gone.
+ * One function moves and logs.
  *
  * Output: conn_text and friends append to the connection's output buffer; everything appended in a
  * turn goes out with one send() in net_flush. The buffer is bounded by send_buffer for texts; what
  * conn_room does not allow must not be passed. Pings are answered in order; a peer that pings faster
  * than it reads is not read from until it drains. Memory of idle connections: no buffers.
  *
- * Ends: `closed` is called exactly once for each connection that got `opened`, never from within a call
- * to conn_…; the connection is freed after it returns. */
+ * Ends: `closed` is called exactly once for each connection that got `opened`, from net_flush, as soon
+ * as nothing can come from it any more; the connection must not be used after it returns. */
 #pragma once
 #include "base/metrics.h"
 #include "net/http.h"
@@ -39,7 +41,7 @@ struct net_handler {
 	/* One text message, UTF-8, which may be changed in place. */
 	void (*text)(void *ctx, struct conn *conn, char *text, size_t n);
 	void (*pong)(void *ctx, struct conn *conn, const void *payload, size_t n);
-	/* Output fell below half of send_buffer after conn_room had returned less than asked (conn_want_room). */
+	/* Output fell below half of send_buffer since conn_want_room. Once for each time it was asked for. */
 	void (*room)(void *ctx, struct conn *conn);
 	void (*closed)(void *ctx, struct conn *conn);
 };
@@ -49,7 +51,8 @@ struct net *net_create(struct loop *loop, const struct net_settings *settings,
 		       const struct net_handler *handler, void *ctx, struct metrics *metrics);
 void net_destroy(struct net **net); /* drops what is still attached without a word */
 
-/* Takes over a connected non-blocking socket. `address` names the peer for limits and the log. ERR_NOMEM: the socket is closed. */
+/* Takes over a connected non-blocking socket. `address` names the peer for limits and the log.
+ * ERR_NOMEM: the socket is closed. */
 int net_accept(struct net *net, int fd, const struct sockaddr *address, socklen_t address_n);
 /* Once a turn, last: gives out messages of resumed connections, writes all output, frees what ended.
  * True if there is more to do at once (the loop must not sleep). */
@@ -60,13 +63,17 @@ void net_each(struct net *net, void (*fn)(void *ctx, struct conn *conn), void *c
 
 void conn_set_user(struct conn *conn, uint64_t user);
 uint64_t conn_user(const struct conn *conn);
-/* "127.0.0.1", "::1" (mapped IPv4 as IPv4), "unix"; lives as long as the connection. For limits: IPv6 as its /64. */
+/* "127.0.0.1" (mapped IPv4 too), "::1", "unix", any other IPv6 address as its "2001:db8:0:1::/64", which is
+ * what limits count as one peer. Lives as long as the connection. */
 struct str conn_address(const struct conn *conn);
 
-void conn_text(struct conn *conn, const void *text, size_t n); /* n <= conn_room, else the connection is closed with stall_code */
+/* n <= conn_room. A response, which must be sent whatever the room, may exceed it by a quarter of
+ * send_buffer (the peer is not read until it has drained); over that the connection is closed with
+ * stall_code and what waited is dropped. Without effect once closing. */
+void conn_text(struct conn *conn, const void *text, size_t n);
 size_t conn_room(const struct conn *conn); /* bytes of text that may be passed now; 0 once closing */
 void conn_want_room(struct conn *conn);    /* asks for `room` to be called */
-void conn_ping(struct conn *conn, const void *payload, size_t n); /* n <= 125 */
+void conn_ping(struct conn *conn, const void *payload, size_t n); /* n <= 125; bounded like conn_text */
 /* Starts the close handshake; output before it is still sent; no `text` or `pong` comes any more. */
 void conn_close(struct conn *conn, uint16_t code, struct str reason);
 /* Stops and resumes giving out messages (and reading). Messages already read wait. */
@@ -74,7 +81,7 @@ void conn_pause(struct conn *conn);
 void conn_resume(struct conn *conn);
 
 /* Moves a connection to another thread's net: detach here (`closed` is not called; all its state,
- * input waiting, output and timers' rest go with it; not within a callback of another connection), attach there.
- * May be called inside its own `text` callback; the message must then be copied by the caller. */
+ * input waiting and output go with it, its timers start anew; not within a callback of another connection),
+ * attach there. May be called inside its own `text` callback; the message is not valid after it. */
 void conn_detach(struct conn *conn);
-int conn_attach(struct conn *conn, struct net *net); /* ERR_FULL: it is closed and freed */
+int conn_attach(struct conn *conn, struct net *net); /* ERR_FULL: it is closed and freed, `closed` is not called */

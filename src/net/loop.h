@@ -29,12 +29,13 @@ struct loop_timer { struct list _node; struct mono due; };
 struct loop_timers {
 	struct list _queue;
 	struct list _node;
-	int64_t ms;
+	int64_t ms; /* may be changed; a shorter one takes effect when those started before are over */
 	void (*expired)(struct loop_timer *timer, void *ctx);
 	void *ctx;
 };
 void loop_timers_init(struct loop *loop, struct loop_timers *queue, int64_t ms,
 		      void (*expired)(struct loop_timer *timer, void *ctx), void *ctx);
+void loop_timers_deinit(struct loop_timers *queue); /* none of its timers runs */
 void loop_timer_init(struct loop_timer *t);
 void loop_timer_start(struct loop *loop, struct loop_timers *queue, struct loop_timer *t); /* or start anew */
 void loop_timer_stop(struct loop_timer *t); /* also if it does not run */

@@ -8,7 +8,8 @@
 
 struct utf8_state { uint32_t _state; }; /* zero at the beginning of a text */
 
-/* Checks the next n bytes; false as soon as they cannot be part of a valid text any more. */
+/* Checks the next n bytes; false as soon as they cannot be part of a valid text any more, and
+ * from then on. */
 bool utf8_feed(struct utf8_state *s, const void *p, size_t n);
 bool utf8_feed_scalar(struct utf8_state *s, const void *p, size_t n);
 /* True if the text may end here (no sequence is half done). */

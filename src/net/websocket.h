@@ -20,8 +20,9 @@ enum ws_event {
  * stands, without a copy; else it gathers in `message`, which grows with what arrived, not with what was announced. */
 struct ws_reader {
 	enum ws_role role;
-	size_t message_max;  /* over it: FAIL 1009 */
-	uint16_t close_code;
+	size_t message_max;  /* over it: FAIL 1009; may be changed at any time */
+	uint16_t close_code; /* after CLOSE and FAIL */
+	uint64_t frames;     /* read whole so far, of any kind: a sign of life */
 	struct buf _message;
 	struct utf8_state _utf8;
 	uint64_t _left;      /* payload bytes of the current frame still to come */
@@ -32,13 +33,18 @@ void ws_reader_init(struct ws_reader *r, enum ws_role role, size_t message_max);
 void ws_reader_deinit(struct ws_reader *r);
 /* Takes bytes from in[0..n), which it may change. *used_out: how many were taken (the rest, a
  * part of a frame header, must come again with more behind it). *payload_out: for TEXT, PING, PONG and
- * CLOSE; valid until the next call; its bytes may be changed by the caller (TEXT). Call again until NONE. */
+ * CLOSE (the reason); valid until the next call; its bytes may be changed by the caller (TEXT). Call again
+ * until NONE; after FAIL never. A binary message is FAIL 1003, no memory for a message FAIL 1011. */
 enum ws_event ws_read(struct ws_reader *r, char *in, size_t n, size_t *used_out, char **payload_out,
 		      size_t *payload_n_out);
 
 /* Appends one whole frame. A client masks with `mask`, a server passes NULL. */
 void ws_put(struct buf *out, enum ws_opcode opcode, const void *payload, size_t n, const uint8_t mask[4]);
+/* The reason is cut to the 123 bytes that fit. Code 1005 gives a close frame without any. */
 void ws_put_close(struct buf *out, uint16_t code, struct str reason, const uint8_t mask[4]);
 /* May this code stand in a close frame (RFC 6455 section 7.4)? */
 bool ws_close_code_valid(uint16_t code);
+/* Bytes of the whole frame that starts at `frame`, whose header is there. */
+size_t ws_frame_bytes(const char *frame);
 #define WS_HEADER_BYTES_MAX 14
+#define WS_CONTROL_BYTES_MAX 125 /* payload of a control frame */
