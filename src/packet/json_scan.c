@@ -1,8 +1,5 @@
 #include "packet/json_scan.h"
 #include <stdint.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 static bool json_broken(struct json_scan *s, const char *why)
 {
@@ -18,35 +15,6 @@ static bool is_digit(char c)
 static bool is_name_start(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$';
-}
-
-void json_scan_space(struct json_scan *s)
-{
-	while (s->p < s->end && (unsigned char)*s->p <= ' ') {
-		if (*s->p != ' ' && *s->p != '\n' && *s->p != '\r' && *s->p != '\t')
-			return;
-		s->p++;
-	}
-}
-
-const char *json_plain_end(const char *p, const char *end)
-{
-#ifdef __SSE2__
-	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-	const __m128i control = _mm_set1_epi8(0x1F);
-	for (; end - p >= 16; p += 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-		__m128i stop = _mm_cmpeq_epi8(_mm_min_epu8(v, control), v);
-		stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, quote));
-		stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, backslash));
-		unsigned mask = (unsigned)_mm_movemask_epi8(stop);
-		if (mask)
-			return p + __builtin_ctz(mask);
-	}
-#endif
-	while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p > 0x1F)
-		p++;
-	return p;
 }
 
 /* Four hexadecimal digits; -1 if they aren't. */

@@ -3,6 +3,9 @@
  * UTF-8. Private to packet/. */
 #pragma once
 #include "packet/json.h"
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 struct json_scan {
 	char *p;         /* next byte; where it broke when something here returned false */
@@ -23,7 +26,15 @@ struct json_value {
 enum json_step { JSON_STEP_BROKEN, JSON_STEP_MEMBER, JSON_STEP_END };
 
 /* Moves over white space. */
-void json_scan_space(struct json_scan *s);
+static inline void json_scan_space(struct json_scan *s)
+{
+	while (s->p < s->end && (unsigned char)*s->p <= ' ') {
+		if (*s->p != ' ' && *s->p != '\n' && *s->p != '\r' && *s->p != '\t')
+			return;
+		s->p++;
+	}
+}
+
 /* Moves over white space and one value, whatever stands in it. `depth` objects and arrays are open
  * around it. false: broken. */
 bool json_scan_value(struct json_scan *s, enum json_dialect dialect, unsigned depth,
@@ -34,8 +45,27 @@ enum json_step json_scan_member(struct json_scan *s, bool first, struct json_val
 /* Only white space is left? false: broken. */
 bool json_scan_end(struct json_scan *s);
 
-/* The first byte from p on that can't stand in a string as it is (quote, backslash, control), or end. */
-const char *json_plain_end(const char *p, const char *end);
+/* The first byte from p on that can't stand in a string as it is (quote, backslash, control), or
+ * the end. */
+static inline const char *json_plain_end(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+	const __m128i control = _mm_set1_epi8(0x1F);
+	for (; end - p >= 16; p += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		__m128i stop = _mm_cmpeq_epi8(_mm_min_epu8(v, control), v);
+		stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, quote));
+		stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, backslash));
+		unsigned mask = (unsigned)_mm_movemask_epi8(stop);
+		if (mask)
+			return p + __builtin_ctz(mask);
+	}
+#endif
+	while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p > 0x1F)
+		p++;
+	return p;
+}
 
 /* json_put_string in two steps, for one who has reserved room: the bytes it will take, quotes
  * included; and the writing, which returns the end. */
