@@ -148,6 +148,13 @@ struct item *mailbox_find_acked(struct mailbox *box, struct str id, struct str s
 	return NULL;
 }
 
+struct item *mailbox_adopt(struct mailbox *box, const struct op_mail *mail)
+{
+	struct item *item = item_new(mail);
+	mailbox_add(box, item);
+	return item;
+}
+
 void mailbox_releasing(struct mailbox *box, struct item *item)
 {
 	CHECK(item->state == ITEM_SHOWN);

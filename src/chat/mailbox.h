@@ -99,6 +99,8 @@ struct item *mailbox_find_acked(struct mailbox *box, struct str id, struct str s
 struct item *mailbox_by_seq(struct mailbox *box, uint64_t seq);
 struct unstored *stream_find_unstored(struct stream *t, struct str id, struct str sender);
 
+/* Makes an item for mail that was shown in an earlier session only; text.n counts, text.p is not read. */
+struct item *mailbox_adopt(struct mailbox *box, const struct op_mail *mail);
 /* SHOWN -> RELEASING: a transaction that releases it is on its way. */
 void mailbox_releasing(struct mailbox *box, struct item *item);
 /* RELEASING -> RELEASED. NULL if it is not there; the item lives till the next call. */

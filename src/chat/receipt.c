@@ -9,22 +9,11 @@ struct found {
 	uint64_t sender_born;
 	uint64_t seq;          /* 0: not known */
 	struct hash128 once;
+	uint32_t bytes;        /* of the text */
 	uint8_t flags, kinds;  /* kinds: before this receipt */
 	bool release;          /* it is in the mailbox still */
 	bool stored;           /* a p 1 message */
 };
-
-static void receipt_add_release(struct buf *ops, struct str user, const struct item *item,
-				uint8_t kinds, int64_t now_ms)
-{
-	struct store_op op = { .type = OP_RELEASE, .release = {
-		.user = user, .seq = item->seq, .flags = item->flags, .kinds = kinds, .ms = now_ms,
-		.sender_born = item->sender_born, .once = item->once, .sender = item->sender,
-		.id = item->id } };
-	size_t mark = txn_begin(ops);
-	txn_add(ops, &op);
-	txn_end(ops, mark);
-}
 
 void receipt_release(struct chat *chat, struct entity *e, struct item *item, uint8_t kinds)
 {
@@ -32,7 +21,14 @@ void receipt_release(struct chat *chat, struct entity *e, struct item *item, uin
 	effect->ack_seq = item->seq;
 	effect->ack_kind = kinds;
 	item->kinds |= kinds;
-	receipt_add_release(&chat->open->batch.ops, e->name, item, kinds, chat_wall(chat).ms);
+	struct buf *ops = &chat->open->batch.ops;
+	struct store_op op = { .type = OP_RELEASE, .release = {
+		.user = e->name, .seq = item->seq, .flags = item->flags, .kinds = kinds,
+		.ms = chat_wall(chat).ms, .sender_born = item->sender_born, .once = item->once,
+		.sender = item->sender, .id = item->id } };
+	size_t mark = txn_begin(ops);
+	txn_add(ops, &op);
+	txn_end(ops, mark);
 	mailbox_releasing(&e->user.box, item);
 }
 
@@ -64,20 +60,27 @@ static void receipt_answer(struct chat *chat, struct session *s, const struct pa
 	commit_answer(chat, s->entity, &a);
 }
 
+/* The item of what was found. What the store found in the mailbox gets one, so that it is not
+ * shown while it is being released. */
+static struct item *receipt_item(struct entity *e, const struct packet *p, const struct found *f)
+{
+	struct item *item = f->seq ? mailbox_by_seq(&e->user.box, f->seq) : NULL;
+	if (item || !f->release)
+		return item;
+	struct op_mail head = {
+		.seq = f->seq, .flags = f->flags, .sender_born = f->sender_born, .once = f->once,
+		.sender = f->sender, .id = p->m.dm.p ? p->m.dm : p->m.nm, .text = { NULL, f->bytes },
+	};
+	return mailbox_adopt(&e->user.box, &head);
+}
+
 /* The message's sender did not want to hear of it: it is released, and that is all. */
 static void receipt_keep(struct chat *chat, struct session *s, const struct packet *p,
 			 const struct found *f, uint8_t kind)
 {
-	struct item *item = f->seq ? mailbox_by_seq(&s->entity->user.box, f->seq) : NULL;
-	if (item && item->state == ITEM_SHOWN) {
+	struct item *item = receipt_item(s->entity, p, f);
+	if (item && item->state == ITEM_SHOWN)
 		receipt_release(chat, s->entity, item, kind);
-	} else if (f->release) {
-		struct item head = { .seq = f->seq, .flags = f->flags, .once = f->once,
-				     .sender_born = f->sender_born, .sender = f->sender,
-				     .id = p->m.dm.p ? p->m.dm : p->m.nm };
-		receipt_add_release(&commit_open(chat)->batch.ops, s->entity->name, &head, kind,
-				    chat_wall(chat).ms);
-	}
 	receipt_answer(chat, s, p);
 }
 
@@ -85,7 +88,7 @@ static void receipt_pass_on(struct chat *chat, struct session *s, const struct p
 			    const struct found *f, uint8_t kind)
 {
 	struct user *u = &s->entity->user;
-	struct item *item = f->seq ? mailbox_by_seq(&u->box, f->seq) : NULL;
+	struct item *item = receipt_item(s->entity, p, f);
 	if (item) {
 		item->kinds |= kind;
 		if (item->state == ITEM_SHOWN)
@@ -194,7 +197,8 @@ static int receipt_choose(struct chat *chat, struct entity *e, struct store_read
 			.once = row.seq ? once_key(&chat->store->once_key, e->user.born,
 						   row.sender_born, read->id)
 					: (struct hash128){ 0, 0 },
-			.flags = row.flags, .kinds = kinds, .release = release, .stored = true,
+			.bytes = row.bytes, .flags = row.flags, .kinds = kinds,
+			.release = release, .stored = true,
 		};
 	}
 	return r < 0 ? r : best;

@@ -89,6 +89,8 @@ struct store_config {
 	struct metrics *metrics;     /* the engine's own set (its committer thread writes it) */
 };
 
+#define STORE_WORKERS_MAX 64
+
 struct store;
 struct store_engine {
 	const char *name;
@@ -114,6 +116,8 @@ struct store {
 	uint32_t epoch;
 	/* Secret kept with the data: the key of the `once` hashes. */
 	struct hash_key once_key;
+	/* Where it hands back, one a worker; the engine's own copy of what it was configured with. */
+	struct inbox *inbox[STORE_WORKERS_MAX];
 };
 
 #define STORE_SEQ_BITS 40

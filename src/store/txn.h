@@ -102,6 +102,7 @@ struct store_find_row {
 	struct str sender;
 	uint64_t sender_born;
 	uint64_t seq;          /* 0: released already */
+	uint32_t bytes;        /* of its text; 0 when released */
 	uint8_t flags;         /* MAIL_… (never RECEIPT or INFO) */
 	uint8_t kinds;         /* ACK_… so far */
 };

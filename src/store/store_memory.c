@@ -1,0 +1,536 @@
+/* The reference engine: everything in maps behind one lock, forgotten at close. A batch is applied
+ * when it is submitted and handed back at once. Clear rather than fast: tests and the simulator
+ * measure the others by it. */
+#include "base/list.h"
+#include "base/map.h"
+#include "store/batch_rule.h"
+#include "store/txn.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+#define SWEEP_EVERY 1024 /* transactions between two looks for what has aged */
+
+struct mem_mail { /* one message, in one or several mailboxes */
+	unsigned refs;
+	struct op_mail op; /* views point behind the struct; receivers left out */
+};
+
+struct mem_ack {
+	struct list node; /* in mem_user.acks, oldest first */
+	uint64_t sender_born;
+	int64_t ms;
+	uint8_t flags, kinds;
+	struct str sender, id; /* point behind the struct */
+};
+
+struct mem_user {
+	struct str name; /* points behind the struct */
+	struct op_user_put put; /* its token is owned */
+	int64_t last_seen_ms;
+	struct mem_mail **mails; /* by seq */
+	size_t mail_n, mail_cap;
+	struct list acks;
+};
+
+struct mem_once { struct hash128 key; int64_t released_ms; /* 0: in a mailbox */ };
+
+struct store_mem {
+	struct store store;
+	struct store_config config;
+	struct batch_rule rule;
+	pthread_mutex_t lock;
+	struct map users;
+	struct map once; /* by the 16 bytes of the key */
+	int64_t newest_ms;
+	unsigned since_sweep;
+};
+
+static struct store_mem *mem_of(struct store *s) { return (struct store_mem *)(void *)s; }
+
+static char *copy_str(char *at, struct str *s)
+{
+	if (s->n)
+		memcpy(at, s->p, s->n);
+	s->p = at;
+	return at + s->n;
+}
+
+/* --- users --- */
+
+static struct mem_user *user_get(struct store_mem *m, struct str name)
+{
+	return map_get(&m->users, name);
+}
+
+static struct mem_user *user_make(struct store_mem *m, struct str name)
+{
+	struct mem_user *u = user_get(m, name);
+	if (u)
+		return u;
+	u = calloc(1, sizeof(*u) + name.n);
+	CHECK(u);
+	u->name = name;
+	copy_str((char *)(u + 1), &u->name);
+	u->last_seen_ms = -1;
+	list_init(&u->acks);
+	CHECK(map_put(&m->users, u->name, u) == OK);
+	return u;
+}
+
+static void mail_unref(struct mem_mail *mail)
+{
+	if (--mail->refs == 0)
+		free(mail);
+}
+
+static void user_free(struct mem_user *u)
+{
+	for (size_t i = 0; i < u->mail_n; i++)
+		mail_unref(u->mails[i]);
+	LIST_EACH_SAFE(&u->acks, it, tmp)
+		free(LIST_ENTRY(it, struct mem_ack, node));
+	free(u->mails);
+	free((char *)(uintptr_t)u->put.token.p);
+	free(u);
+}
+
+/* The place of the first mail with a sequence of at least `seq`. */
+static size_t user_place(const struct mem_user *u, uint64_t seq)
+{
+	size_t low = 0, high = u->mail_n;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (u->mails[mid]->op.seq < seq)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* --- ops --- */
+
+static void apply_user_put(struct store_mem *m, const struct op_user_put *op)
+{
+	struct mem_user *u = user_make(m, op->name);
+	char *token = malloc(op->token.n + 1);
+	CHECK(token);
+	memcpy(token, op->token.p, op->token.n);
+	free((char *)(uintptr_t)u->put.token.p);
+	u->put = *op;
+	u->put.name = u->name;
+	u->put.token.p = token;
+}
+
+static void apply_user_del(struct store_mem *m, const struct op_user_del *op)
+{
+	struct mem_user *u = map_remove(&m->users, op->name);
+	if (u)
+		user_free(u);
+}
+
+static void once_set(struct store_mem *m, struct hash128 key, int64_t released_ms)
+{
+	struct str bytes = { (const char *)&key, sizeof(key) };
+	if (!(key.a | key.b))
+		return;
+	struct mem_once *o = map_get(&m->once, bytes);
+	if (!o) {
+		o = malloc(sizeof(*o));
+		CHECK(o);
+		o->key = key;
+		CHECK(map_put(&m->once, (struct str){ (const char *)&o->key, sizeof(o->key) }, o) == OK);
+	}
+	o->released_ms = released_ms;
+}
+
+static struct mem_mail *mail_make(const struct op_mail *op)
+{
+	struct mem_mail *mail = malloc(sizeof(*mail) + op->sender.n + op->target.n + op->id.n + op->text.n);
+	CHECK(mail);
+	mail->refs = 1;
+	mail->op = *op;
+	mail->op.receiver_count = 0;
+	mail->op.receivers = STR("");
+	char *at = (char *)(mail + 1);
+	at = copy_str(at, &mail->op.sender);
+	at = copy_str(at, &mail->op.target);
+	at = copy_str(at, &mail->op.id);
+	copy_str(at, &mail->op.text);
+	return mail;
+}
+
+static void mail_into(struct mem_user *u, struct mem_mail *mail)
+{
+	size_t at = user_place(u, mail->op.seq);
+	if (u->mail_n == u->mail_cap) {
+		u->mail_cap = u->mail_cap ? u->mail_cap * 2 : 8;
+		u->mails = realloc(u->mails, u->mail_cap * sizeof(struct mem_mail *));
+		CHECK(u->mails);
+	}
+	memmove(&u->mails[at + 1], &u->mails[at], (u->mail_n - at) * sizeof(struct mem_mail *));
+	u->mails[at] = mail;
+	u->mail_n++;
+	mail->refs++;
+}
+
+static void apply_mail(struct store_mem *m, const struct op_mail *op)
+{
+	struct mem_mail *mail = mail_make(op);
+	struct str name;
+	size_t cursor = 0;
+	while (store_receiver_next(op->receivers, &cursor, &name) == 1)
+		mail_into(user_make(m, name), mail);
+	mail_unref(mail);
+	once_set(m, op->once, 0);
+}
+
+static struct mem_ack *ack_find(struct mem_user *u, struct str sender, uint64_t born, struct str id)
+{
+	LIST_EACH_SAFE(&u->acks, it, tmp) {
+		struct mem_ack *a = LIST_ENTRY(it, struct mem_ack, node);
+		if (a->sender_born == born && str_eq(a->id, id) && str_eq(a->sender, sender))
+			return a;
+	}
+	return NULL;
+}
+
+static void ack_remember(struct mem_user *u, const struct op_release *op)
+{
+	struct mem_ack *a = ack_find(u, op->sender, op->sender_born, op->id);
+	if (a) {
+		a->kinds |= op->kinds;
+		a->ms = op->ms;
+		list_remove(&a->node);
+		list_append(&u->acks, &a->node);
+		return;
+	}
+	a = malloc(sizeof(*a) + op->sender.n + op->id.n);
+	CHECK(a);
+	*a = (struct mem_ack){ .sender_born = op->sender_born, .ms = op->ms, .flags = op->flags,
+			       .kinds = op->kinds, .sender = op->sender, .id = op->id };
+	copy_str(copy_str((char *)(a + 1), &a->sender), &a->id);
+	list_append(&u->acks, &a->node);
+}
+
+static void apply_release(struct store_mem *m, const struct op_release *op)
+{
+	struct mem_user *u = user_get(m, op->user);
+	if (!u)
+		return;
+	size_t at = user_place(u, op->seq);
+	if (at < u->mail_n && u->mails[at]->op.seq == op->seq) {
+		mail_unref(u->mails[at]);
+		u->mail_n--;
+		memmove(&u->mails[at], &u->mails[at + 1], (u->mail_n - at) * sizeof(struct mem_mail *));
+	}
+	once_set(m, op->once, op->ms);
+	if (!(op->flags & (MAIL_RECEIPT | MAIL_INFO)))
+		ack_remember(u, op);
+}
+
+static void apply_ack(struct store_mem *m, const struct op_ack *op)
+{
+	struct mem_user *u = user_get(m, op->user);
+	struct mem_ack *a = u ? ack_find(u, op->sender, op->sender_born, op->id) : NULL;
+	if (a)
+		a->kinds |= op->kinds;
+}
+
+static void note_time(struct store_mem *m, int64_t ms)
+{
+	if (ms > m->newest_ms)
+		m->newest_ms = ms;
+}
+
+static void apply(struct store_mem *m, const struct store_op *op)
+{
+	switch (op->type) {
+	case OP_USER_PUT:
+		apply_user_put(m, &op->user_put);
+		break;
+	case OP_USER_DEL:
+		apply_user_del(m, &op->user_del);
+		break;
+	case OP_LAST_SEEN:
+		user_make(m, op->last_seen.name)->last_seen_ms = op->last_seen.ms;
+		note_time(m, op->last_seen.ms);
+		break;
+	case OP_MAIL:
+		apply_mail(m, &op->mail);
+		note_time(m, op->mail.ms);
+		break;
+	case OP_RELEASE:
+		apply_release(m, &op->release);
+		note_time(m, op->release.ms);
+		break;
+	case OP_ACK:
+		apply_ack(m, &op->ack);
+		break;
+	case OP_NONE:
+	case OP_TYPE_COUNT:
+		CHECK_NEVER("op without type");
+	}
+}
+
+static bool aged(const struct store_mem *m, int64_t ms)
+{
+	return ms && ms + m->config.retention_ms <= m->newest_ms;
+}
+
+static void sweep(struct store_mem *m)
+{
+	struct map keep;
+	struct str key;
+	void *value;
+	size_t cursor = 0;
+	map_init(&keep);
+	while (map_next(&m->once, &cursor, &key, &value)) {
+		struct mem_once *o = value;
+		if (aged(m, o->released_ms))
+			free(o);
+		else
+			CHECK(map_put(&keep, key, o) == OK);
+	}
+	map_deinit(&m->once);
+	m->once = keep;
+	cursor = 0;
+	while (map_next(&m->users, &cursor, &key, &value)) {
+		struct mem_user *u = value;
+		while (!list_empty(&u->acks)) {
+			struct mem_ack *a = LIST_ENTRY(u->acks.next, struct mem_ack, node);
+			if (!aged(m, a->ms))
+				break;
+			list_remove(&a->node);
+			free(a);
+		}
+	}
+}
+
+static void apply_batch(struct store_mem *m, struct str bytes)
+{
+	size_t cursor = 0;
+	struct str ops;
+	struct store_op op;
+	int r;
+	while ((r = store_txn_next(bytes, &cursor, &ops)) == 1) {
+		size_t at = 0;
+		while ((r = store_op_next(ops, &at, &op)) == 1)
+			apply(m, &op);
+		CHECK(r == 0);
+		if (++m->since_sweep >= SWEEP_EVERY) {
+			m->since_sweep = 0;
+			sweep(m);
+		}
+	}
+	CHECK(r == 0); /* the bytes are our own */
+}
+
+static void mem_submit(struct store *s, unsigned w, struct store_batch *batch)
+{
+	struct store_mem *m = mem_of(s);
+	pthread_mutex_lock(&m->lock);
+	batch->status = batch_rule_admit(&m->rule, w, batch);
+	if (batch->status == OK)
+		apply_batch(m, buf_view(&batch->ops));
+	pthread_mutex_unlock(&m->lock);
+	batch->node.kind = INBOX_STORE_BATCH;
+	inbox_push(m->store.inbox[w], &batch->node);
+}
+
+/* --- reads --- */
+
+static bool mem_has(struct store_mem *m, struct hash128 key)
+{
+	struct mem_once *o = map_get(&m->once, (struct str){ (const char *)&key, sizeof(key) });
+	return o && !aged(m, o->released_ms);
+}
+
+static int mem_seen(struct store *s, unsigned w, struct hash128 key)
+{
+	struct store_mem *m = mem_of(s);
+	(void)w;
+	pthread_mutex_lock(&m->lock);
+	bool has = mem_has(m, key);
+	pthread_mutex_unlock(&m->lock);
+	return has;
+}
+
+static struct store_name_row name_row(const struct mem_user *u, bool whole)
+{
+	struct store_name_row row = {
+		.name = u->name, .kind = STORE_USER, .type = u->put.type, .born = u->put.born,
+		.last_seen_ms = u->last_seen_ms, .token = whole ? u->put.token : STR(""),
+	};
+	for (size_t i = 0; whole && i < u->mail_n; i++) {
+		if (u->mails[i]->op.flags & (MAIL_RECEIPT | MAIL_INFO))
+			continue;
+		row.mail_count++;
+		row.mail_bytes += u->mails[i]->op.text.n;
+	}
+	return row;
+}
+
+static void read_name(struct store_mem *m, struct store_read *r)
+{
+	struct mem_user *u = user_get(m, r->name);
+	r->found = u && u->put.born; /* a mailbox alone is no user */
+	if (r->found) {
+		struct store_name_row row = name_row(u, true);
+		store_name_row_add(&r->rows, &row);
+	}
+}
+
+static void read_find(struct store_mem *m, struct store_read *r)
+{
+	struct mem_user *u = user_get(m, r->name);
+	if (!u)
+		return;
+	LIST_EACH_SAFE(&u->acks, it, tmp) {
+		struct mem_ack *a = LIST_ENTRY(it, struct mem_ack, node);
+		if (!str_eq(a->id, r->id) || aged(m, a->ms))
+			continue;
+		struct store_find_row row = { a->sender, a->sender_born, 0, 0, a->flags, a->kinds };
+		store_find_row_add(&r->rows, &row);
+	}
+	for (size_t i = 0; i < u->mail_n; i++) {
+		const struct op_mail *mail = &u->mails[i]->op;
+		if (mail->flags & (MAIL_RECEIPT | MAIL_INFO) || !str_eq(mail->id, r->id))
+			continue;
+		struct store_find_row row = { mail->sender, mail->sender_born, mail->seq,
+					      (uint32_t)mail->text.n, mail->flags, 0 };
+		store_find_row_add(&r->rows, &row);
+	}
+}
+
+static void read_mailbox(struct store_mem *m, struct store_read *r)
+{
+	struct mem_user *u = user_get(m, r->name);
+	unsigned rows = 0;
+	for (size_t i = u ? user_place(u, r->after + 1) : 0; u && i < u->mail_n; i++) {
+		if (rows == r->rows_max || r->rows.n >= r->bytes_max) {
+			r->more = true;
+			return;
+		}
+		struct store_op op = { .type = OP_MAIL, .mail = u->mails[i]->op };
+		txn_add(&r->rows, &op);
+		rows++;
+	}
+}
+
+static bool begins_with(struct str s, struct str prefix)
+{
+	return s.n >= prefix.n && memcmp(s.p, prefix.p, prefix.n) == 0;
+}
+
+/* The next name after `after`: the reference may be slow. */
+static struct mem_user *name_after(struct store_mem *m, struct str prefix, struct str after)
+{
+	struct mem_user *least = NULL;
+	struct str key;
+	void *value;
+	size_t cursor = 0;
+	while (map_next(&m->users, &cursor, &key, &value)) {
+		struct mem_user *u = value;
+		if (u->put.born && begins_with(key, prefix) && str_cmp(key, after) > 0 &&
+		    (!least || str_cmp(key, least->name) < 0))
+			least = u;
+	}
+	return least;
+}
+
+static void read_names(struct store_mem *m, struct store_read *r)
+{
+	struct str after = r->id;
+	for (unsigned rows = 0;; rows++) {
+		struct mem_user *u = name_after(m, r->name, after);
+		if (!u)
+			return;
+		if (rows == r->rows_max) {
+			r->more = true;
+			return;
+		}
+		struct store_name_row row = name_row(u, false);
+		store_name_row_add(&r->rows, &row);
+		after = u->name;
+	}
+}
+
+static void mem_read(struct store *s, unsigned w, struct store_read *r)
+{
+	struct store_mem *m = mem_of(s);
+	r->status = OK;
+	r->found = r->more = false;
+	pthread_mutex_lock(&m->lock);
+	switch (r->kind) {
+	case STORE_READ_NAME:
+		read_name(m, r);
+		break;
+	case STORE_READ_SEEN:
+		r->found = mem_has(m, r->once);
+		break;
+	case STORE_READ_FIND:
+		read_find(m, r);
+		break;
+	case STORE_READ_MAILBOX:
+		read_mailbox(m, r);
+		break;
+	case STORE_READ_NAMES:
+		read_names(m, r);
+		break;
+	}
+	pthread_mutex_unlock(&m->lock);
+	if (r->rows.failed)
+		r->status = ERR_UNAVAILABLE;
+	r->node.kind = INBOX_STORE_READ;
+	inbox_push(m->store.inbox[w], &r->node);
+}
+
+/* --- open, close --- */
+
+static int mem_open(const struct store_config *config, struct store **store_out, char *why,
+		    size_t why_size)
+{
+	struct store_mem *m = calloc(1, sizeof(*m));
+	(void)why;
+	(void)why_size;
+	if (!m)
+		return ERR_NOMEM;
+	CHECK(config->workers <= STORE_WORKERS_MAX);
+	m->store.engine = &store_memory;
+	m->store.epoch = 1;
+	hash_key_random(&m->store.once_key);
+	m->config = *config;
+	memcpy(m->store.inbox, config->inbox, config->workers * sizeof(m->store.inbox[0]));
+	pthread_mutex_init(&m->lock, NULL);
+	map_init(&m->users);
+	map_init(&m->once);
+	*store_out = &m->store;
+	return OK;
+}
+
+static void mem_close(struct store *s)
+{
+	struct store_mem *m = mem_of(s);
+	struct str key;
+	void *value;
+	size_t cursor = 0;
+	while (map_next(&m->users, &cursor, &key, &value))
+		user_free(value);
+	cursor = 0;
+	while (map_next(&m->once, &cursor, &key, &value))
+		free(value);
+	map_deinit(&m->users);
+	map_deinit(&m->once);
+	pthread_mutex_destroy(&m->lock);
+	free(m);
+}
+
+const struct store_engine store_memory = {
+	.name = "memory",
+	.open = mem_open,
+	.close = mem_close,
+	.submit = mem_submit,
+	.seen = mem_seen,
+	.read = mem_read,
+};
