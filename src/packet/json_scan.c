@@ -97,10 +97,11 @@ static bool scan_number(struct json_scan *s)
 {
 	if (*s->p == '-')
 		s->p++;
-	if (s->p < s->end && *s->p == '0')
-		s->p++; /* nothing may follow a leading zero */
-	else if (!scan_digits(s))
+	char *from = s->p;
+	if (!scan_digits(s))
 		return false;
+	if (*from == '0' && s->p > from + 1)
+		return json_broken(s, "leading zero");
 	if (s->p < s->end && *s->p == '.') {
 		s->p++;
 		if (!scan_digits(s))
