@@ -10,7 +10,7 @@
 
 #define JSON_DEPTH_MAX 32
 
-enum json_dialect { JSON_STRICT, JSON_LEMP };
+enum json_dialect { JSON_RFC8259, JSON_LEMP };
 
 /* Is `text` one JSON value with nothing but white space around it, valid UTF-8 included? */
 bool json_valid(struct str text, enum json_dialect dialect);

@@ -64,7 +64,7 @@ static bool scan_escape(struct json_scan *s)
 /* At the opening quote. */
 static bool scan_string(struct json_scan *s, struct json_value *out)
 {
-	out->kind = JSON_STRING;
+	out->kind = JSON_KIND_STRING;
 	out->bare = false;
 	out->escaped = false;
 	out->p = ++s->p;
@@ -134,14 +134,14 @@ static bool scan_scalar(struct json_scan *s, struct json_value *out)
 	bool good;
 	out->p = s->p;
 	out->bare = out->escaped = false;
-	out->kind = JSON_LITERAL;
+	out->kind = JSON_KIND_LITERAL;
 	switch (*s->p) {
 	case 't': good = scan_literal(s, STR("true")); break;
 	case 'f': good = scan_literal(s, STR("false")); break;
 	case 'n': good = scan_literal(s, STR("null")); break;
 	case '-': case '0': case '1': case '2': case '3': case '4':
 	case '5': case '6': case '7': case '8': case '9':
-		out->kind = JSON_NUMBER;
+		out->kind = JSON_KIND_NUMBER;
 		good = scan_number(s);
 		break;
 	default: return json_broken(s, "unexpected character");
@@ -158,7 +158,7 @@ static bool scan_name(struct json_scan *s, enum json_dialect dialect, struct jso
 		if (!scan_string(s, out))
 			return false;
 	} else if (dialect == JSON_LEMP && s->p < s->end && is_name_start(*s->p)) {
-		*out = (struct json_value){ .kind = JSON_STRING, .bare = true, .p = s->p };
+		*out = (struct json_value){ .kind = JSON_KIND_STRING, .bare = true, .p = s->p };
 		do
 			s->p++;
 		while (s->p < s->end && (is_name_start(*s->p) || is_digit(*s->p)));
@@ -249,7 +249,7 @@ bool json_scan_value(struct json_scan *s, enum json_dialect dialect, unsigned de
 	json_scan_space(s);
 	if (s->p == s->end || (*s->p != '{' && *s->p != '['))
 		return scan_scalar(s, out);
-	*out = (struct json_value){ .kind = *s->p == '{' ? JSON_OBJECT : JSON_ARRAY, .p = s->p };
+	*out = (struct json_value){ .kind = *s->p == '{' ? JSON_KIND_OBJECT : JSON_KIND_ARRAY, .p = s->p };
 	bool good = scan_nested(s, dialect, depth);
 	out->n = (size_t)(s->p - out->p);
 	return good;

@@ -13,7 +13,7 @@ struct json_scan {
 	const char *why; /* how it broke: a constant sentence fragment */
 };
 
-enum json_kind { JSON_STRING, JSON_NUMBER, JSON_LITERAL, JSON_OBJECT, JSON_ARRAY };
+enum json_kind { JSON_KIND_STRING, JSON_KIND_NUMBER, JSON_KIND_LITERAL, JSON_KIND_OBJECT, JSON_KIND_ARRAY };
 
 struct json_value {
 	enum json_kind kind;

@@ -77,8 +77,8 @@ static bool is_integer(struct str s)
 static void id_take(struct reading *g, const struct packet_field *f, const struct json_value *v,
 		    struct str *to)
 {
-	bool number = v->kind == JSON_NUMBER && is_integer((struct str){ v->p, v->n });
-	if (v->kind != JSON_STRING && !number) {
+	bool number = v->kind == JSON_KIND_NUMBER && is_integer((struct str){ v->p, v->n });
+	if (v->kind != JSON_KIND_STRING && !number) {
 		bad(g, REFUSAL_BAD, "'%s' must be a string or an integer.", f->key);
 		return;
 	}
@@ -105,7 +105,7 @@ static void name_take(struct reading *g, const struct packet_field *f, struct st
 static void text_take(struct reading *g, const struct packet_field *f, const struct json_value *v,
 		      struct str *to)
 {
-	if (v->kind != JSON_STRING) {
+	if (v->kind != JSON_KIND_STRING) {
 		bad(g, REFUSAL_BAD, "'%s' must be a string.", f->key);
 		return;
 	}
@@ -123,7 +123,7 @@ static void text_take(struct reading *g, const struct packet_field *f, const str
 static void flag_take(struct reading *g, const struct packet_field *f, const struct json_value *v,
 		      int8_t *to)
 {
-	bool scalar = v->kind == JSON_STRING || v->kind == JSON_NUMBER;
+	bool scalar = v->kind == JSON_KIND_STRING || v->kind == JSON_KIND_NUMBER;
 	struct str s = v->escaped ? json_decode(v->p, v->n) : (struct str){ v->p, v->n };
 	if (scalar && s.n == 1 && (s.p[0] == '0' || s.p[0] == '1'))
 		*to = (int8_t)(s.p[0] - '0');
@@ -149,7 +149,7 @@ static void time_take(struct reading *g, const struct packet_field *f, const str
 		      int64_t *to)
 {
 	struct str s = v->escaped ? json_decode(v->p, v->n) : (struct str){ v->p, v->n };
-	bool scalar = v->kind == JSON_STRING || v->kind == JSON_NUMBER;
+	bool scalar = v->kind == JSON_KIND_STRING || v->kind == JSON_KIND_NUMBER;
 	int64_t t = scalar ? time_parse(s) : -1;
 	if (t < 0)
 		bad(g, REFUSAL_BAD, "'%s' must be a time in milliseconds.", f->key);
@@ -159,7 +159,7 @@ static void time_take(struct reading *g, const struct packet_field *f, const str
 
 static struct str raw_view(const struct json_value *v)
 {
-	if (v->kind == JSON_STRING)
+	if (v->kind == JSON_KIND_STRING)
 		return (struct str){ v->p - 1, v->n + 2 }; /* with its quotes */
 	return (struct str){ v->p, v->n };
 }
@@ -182,7 +182,7 @@ static bool field_read(struct reading *g, const struct packet_field *f, unsigned
 	if (f->type == PACKET_TYPE_DM)
 		return dm_read(g, f, depth, to);
 	struct json_value v;
-	enum json_dialect dialect = f->type == PACKET_TYPE_RAW ? JSON_STRICT : JSON_LEMP;
+	enum json_dialect dialect = f->type == PACKET_TYPE_RAW ? JSON_RFC8259 : JSON_LEMP;
 	if (!json_scan_value(&g->scan, dialect, depth, &v))
 		return false;
 	switch ((enum packet_type)f->type) {
@@ -234,7 +234,7 @@ static bool extra_read(struct reading *g, struct walk *w, const struct json_valu
 	struct buf *extra = &g->reader->_extra;
 	if (!name->escaped) /* otherwise member_read did this before it decoded the name */
 		extra_name(g, name);
-	if (!json_scan_value(&g->scan, JSON_STRICT, w->level, &v))
+	if (!json_scan_value(&g->scan, JSON_RFC8259, w->level, &v))
 		return false;
 	buf_str(extra, raw_view(&v));
 	if (extra->failed)

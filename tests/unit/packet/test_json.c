@@ -33,7 +33,7 @@ static void cases_check(const struct text_case *cases, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct str text = cases[i].text;
-		if (valid(text, JSON_STRICT) != (cases[i].verdict == BOTH) ||
+		if (valid(text, JSON_RFC8259) != (cases[i].verdict == BOTH) ||
 		    valid(text, JSON_LEMP) != (cases[i].verdict != NEITHER))
 			fail_msg("wrong verdict for case %zu: %.*s", i, STR_ARG(text));
 	}
@@ -173,7 +173,7 @@ static void as_many_levels_as_allowed_and_no_more(void **state)
 	for (size_t depth = JSON_DEPTH_MAX; depth <= JSON_DEPTH_MAX + 1; depth++) {
 		memset(text, '[', depth);
 		memset(text + depth, ']', depth);
-		assert_int_equal(valid((struct str){ text, 2 * depth }, JSON_STRICT),
+		assert_int_equal(valid((struct str){ text, 2 * depth }, JSON_RFC8259),
 				 depth == JSON_DEPTH_MAX);
 	}
 }
@@ -185,10 +185,10 @@ static void a_hundred_thousand_brackets_are_refused(void **state)
 	char *text = malloc(n);
 	assert_non_null(text);
 	memset(text, '[', n);
-	assert_false(json_valid((struct str){ text, n }, JSON_STRICT));
+	assert_false(json_valid((struct str){ text, n }, JSON_RFC8259));
 	for (size_t i = 0; i + 5 <= n; i += 5)
 		memcpy(text + i, "{\"\":[", 5);
-	assert_false(json_valid((struct str){ text, n }, JSON_STRICT));
+	assert_false(json_valid((struct str){ text, n }, JSON_RFC8259));
 	free(text);
 }
 
@@ -200,16 +200,16 @@ static void a_special_byte_is_found_wherever_it_stands(void **state)
 	for (size_t n = 0; n <= 64; n++) {
 		text[0] = text[n + 1] = '"';
 		memset(text + 1, 'x', n);
-		assert_true(valid((struct str){ text, n + 2 }, JSON_STRICT));
+		assert_true(valid((struct str){ text, n + 2 }, JSON_RFC8259));
 		for (size_t i = 1; i <= n; i++) {
 			text[i] = '\x1F';
-			assert_false(valid((struct str){ text, n + 2 }, JSON_STRICT));
+			assert_false(valid((struct str){ text, n + 2 }, JSON_RFC8259));
 			text[i] = '"';
-			assert_false(valid((struct str){ text, n + 2 }, JSON_STRICT));
+			assert_false(valid((struct str){ text, n + 2 }, JSON_RFC8259));
 			text[i] = '\x7F';
-			assert_true(valid((struct str){ text, n + 2 }, JSON_STRICT));
+			assert_true(valid((struct str){ text, n + 2 }, JSON_RFC8259));
 			text[i] = '\\'; /* before another x, or the closing quote */
-			assert_false(valid((struct str){ text, n + 2 }, JSON_STRICT));
+			assert_false(valid((struct str){ text, n + 2 }, JSON_RFC8259));
 			text[i] = 'x';
 		}
 	}

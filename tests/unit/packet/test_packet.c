@@ -509,7 +509,7 @@ static void what_is_broken_is_malformed_and_says_where(void **state)
 	};
 	REFUSED_CHECK(cases, PACKET_MALFORMED, REFUSAL_BAD);
 	read_text("{\"m\":{\"id\":\"1\",}}");
-	assert_string_equal(packet.why, "Malformed at byte 14: name missing.");
+	assert_string_equal(packet.why, "Malformed at byte 15: name missing.");
 }
 
 static void what_is_passed_on_must_be_strict_json(void **state)
