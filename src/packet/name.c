@@ -73,14 +73,14 @@ enum name_verdict name_check(struct str name, bool ascii_only)
 
 const char *name_verdict_text(enum name_verdict v)
 {
-	switch (v) {
-	case NAME_GOOD: return "is a good name";
-	case NAME_EMPTY: return "is empty";
-	case NAME_TOO_LONG: return "is longer than 128 bytes";
-	case NAME_BAD_CHARACTER:
-		return "holds a control, zero-width or bidirectional-control character";
-	case NAME_BLANK_END: return "begins or ends with white space";
-	case NAME_NOT_ASCII: return "holds characters outside ASCII, which this server refuses";
-	}
-	return "is no name";
+	static const char *const texts[] = {
+		[NAME_GOOD] = "is a good name",
+		[NAME_EMPTY] = "is empty",
+		[NAME_TOO_LONG] = "is longer than 128 bytes",
+		[NAME_BAD_CHARACTER] =
+			"holds a control, zero-width or bidirectional-control character",
+		[NAME_BLANK_END] = "begins or ends with white space",
+		[NAME_NOT_ASCII] = "holds characters outside ASCII, which this server refuses",
+	};
+	return texts[v];
 }

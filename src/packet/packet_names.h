@@ -1,7 +1,8 @@
 /* The set of member names met in one packet, to find the repeated ones: linear while they are few,
  * hashed with a secret key beyond. One set holds the names of all the objects that are open; they
  * are told apart by a number. Owned by one thread. It keeps the memory of the largest packet
- * it saw, which is bounded by the packet's: about 48 bytes for each unknown member. Private to packet/. */
+ * it saw, which is bounded by the packet's: about 48 bytes for each unknown member. Private to
+ * packet/. */
 #pragma once
 #include "base/check.h"
 #include "base/str.h"
