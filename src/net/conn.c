@@ -30,7 +30,8 @@ void conn_move(struct conn *conn, enum conn_state to, unsigned code)
 void conn_abort(struct conn *conn)
 {
 	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
-	(void)setsockopt(conn->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)); /* or the kernel tries on */
+	/* If it fails the kernel tries on for a while: no harm. */
+	(void)setsockopt(conn->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	conn_move(conn, CONN_GONE, 0);
 }
 

@@ -29,7 +29,7 @@ struct net_settings {
 	int64_t handshake_ms;       /* total time for the handshake */
 	int64_t ping_interval_ms;   /* idle so long: ping */
 	int64_t ping_timeout_ms;    /* no frame at all within it: the connection ends */
-	int64_t stall_ms;           /* output waits and none could be written so long: closed with stall_code */
+	int64_t stall_ms;           /* output waits and none leaves so long: closed with stall_code */
 	int64_t close_ms;           /* waiting for the peer's close frame, or for output to leave */
 	uint16_t stall_code;        /* 4003 for LEMP */
 	uint16_t binary_code;       /* 1003 */
@@ -41,7 +41,7 @@ struct net_handler {
 	/* One text message, UTF-8, which may be changed in place. */
 	void (*text)(void *ctx, struct conn *conn, char *text, size_t n);
 	void (*pong)(void *ctx, struct conn *conn, const void *payload, size_t n);
-	/* Output fell below half of send_buffer since conn_want_room. Once for each time it was asked for. */
+	/* Output fell below half of send_buffer since conn_want_room; once for each call of that. */
 	void (*room)(void *ctx, struct conn *conn);
 	void (*closed)(void *ctx, struct conn *conn);
 };
@@ -63,8 +63,8 @@ void net_each(struct net *net, void (*fn)(void *ctx, struct conn *conn), void *c
 
 void conn_set_user(struct conn *conn, uint64_t user);
 uint64_t conn_user(const struct conn *conn);
-/* "127.0.0.1" (mapped IPv4 too), "::1", "unix", any other IPv6 address as its "2001:db8:0:1::/64", which is
- * what limits count as one peer. Lives as long as the connection. */
+/* "127.0.0.1" (mapped IPv4 too), "::1", "unix", any other IPv6 address as its "2001:db8:0:1::/64",
+ * which is what limits count as one peer. Lives as long as the connection. */
 struct str conn_address(const struct conn *conn);
 
 /* n <= conn_room. A response, which must be sent whatever the room, may exceed it by a quarter of
@@ -81,7 +81,9 @@ void conn_pause(struct conn *conn);
 void conn_resume(struct conn *conn);
 
 /* Moves a connection to another thread's net: detach here (`closed` is not called; all its state,
- * input waiting and output go with it, its timers start anew; not within a callback of another connection),
- * attach there. May be called inside its own `text` callback; the message is not valid after it. */
+ * input waiting and output go with it, its timers start anew; not within a callback of another
+ * connection), attach there. May be called inside its own `text` callback; the message is not valid
+ * after it. */
 void conn_detach(struct conn *conn);
-int conn_attach(struct conn *conn, struct net *net); /* ERR_FULL: it is closed and freed, `closed` is not called */
+/* 0, or ERR_FULL: it is closed and freed, `closed` is not called. */
+int conn_attach(struct conn *conn, struct net *net);

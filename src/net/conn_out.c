@@ -30,7 +30,7 @@ struct buf *conn_output(struct conn *conn, size_t n)
 {
 	struct buf *out = &conn->out;
 	if (!out->p)
-		net_borrow(conn->net, out, SIZE_MAX / 2); /* the bound is kept by conn_text and conn_may_take */
+		net_borrow(conn->net, out, SIZE_MAX / 2); /* bounded by put_bounded and conn_may_take */
 	/* Grow only when little would be gained by moving: each byte is moved a few times at most. */
 	if (out->cap - out->n < n && conn->out_at > conn_waiting(conn) / 4)
 		drop_written(conn);

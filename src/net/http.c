@@ -4,7 +4,9 @@
 #include <sodium.h>
 
 #define KEY_BYTES 16
-#define ACCEPT_TEXT_BYTES (4 * ((SHA1_BYTES + 2) / 3))
+#define BASE64_BYTES(n) (4 * (((n) + 2) / 3))
+#define KEY_TEXT_BYTES BASE64_BYTES(KEY_BYTES)
+#define ACCEPT_TEXT_BYTES BASE64_BYTES(SHA1_BYTES)
 
 struct refusal_row {
 	int status;
@@ -80,19 +82,22 @@ static int judge(const struct http_settings *s, const struct http_head *head)
 }
 
 /* RFC 6455 section 4.2.2 */
-static void accept_upgrade(const struct http_settings *s, const struct http_head *head, struct buf *out)
+static void accept_upgrade(const struct http_settings *s, const struct http_head *head,
+			   struct buf *out)
 {
 	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-	char joined[sodium_base64_ENCODED_LEN(KEY_BYTES, sodium_base64_VARIANT_ORIGINAL) + sizeof(guid)];
+	char joined[KEY_TEXT_BYTES + sizeof(guid)];
 	uint8_t hash[SHA1_BYTES];
 	char text[ACCEPT_TEXT_BYTES + 1];
 
+	CHECK(head->key.n == KEY_TEXT_BYTES); /* key_valid */
 	memcpy(joined, head->key.p, head->key.n);
 	memcpy(joined + head->key.n, guid, sizeof(guid) - 1);
 	sha1((struct str){ joined, head->key.n + sizeof(guid) - 1 }, hash);
 	sodium_bin2base64(text, sizeof(text), hash, sizeof(hash), sodium_base64_VARIANT_ORIGINAL);
 
-	BUF_LIT(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+	BUF_LIT(out, "HTTP/1.1 101 Switching Protocols\r\n"
+		     "Upgrade: websocket\r\nConnection: Upgrade\r\n");
 	buf_printf(out, "Sec-WebSocket-Accept: %s\r\n", text);
 	if (head->subprotocol_offered)
 		buf_printf(out, "Sec-WebSocket-Protocol: %.*s\r\n", STR_ARG(s->subprotocol));

@@ -143,7 +143,8 @@ static bool read_request_line(struct str line, struct http_head *head)
 	return read_target((struct str){ rest.p, target_n }, &head->path);
 }
 
-/* The next element of a comma-separated list, trimmed; empty ones are skipped (RFC 9110 section 5.6.1). */
+/* The next element of a comma-separated list, trimmed; empty ones are skipped (RFC 9110
+ * section 5.6.1). */
 static bool next_item(struct str *list, struct str *item_out)
 {
 	while (list->n > 0) {

@@ -55,7 +55,9 @@ static int bind_to(int fd, const struct sockaddr_storage *address, socklen_t n)
 	memcpy(&un, address, sizeof(un));
 	if (error != EADDRINUSE || address->ss_family != AF_UNIX || !path_is_stale(&un, n))
 		return error;
-	return unlink(un.sun_path) == 0 && bind(fd, (const struct sockaddr *)address, n) == 0 ? 0 : errno;
+	if (unlink(un.sun_path) != 0 || bind(fd, (const struct sockaddr *)address, n) != 0)
+		return errno;
+	return 0;
 }
 
 static int failed(int error, const char *what, char *why, size_t why_size)

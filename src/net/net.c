@@ -100,8 +100,9 @@ int net_accept(struct net *net, int fd, const struct sockaddr *address, socklen_
 	buf_init(&conn->out, 0);
 	ws_reader_init(&conn->reader, WS_SERVER, net->settings->message_max);
 	address_peer(address, conn->address);
-	if (address->sa_family != AF_UNIX)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)); /* only slower without */
+	int on = 1;
+	if (address->sa_family != AF_UNIX) /* only slower without */
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	conn_enter(conn, net);
 	metric_add(net->metrics, METRIC_connections_total, 1);
 	return OK;

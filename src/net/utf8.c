@@ -55,9 +55,9 @@ bool utf8_feed_scalar(struct utf8_state *s, const void *p, size_t n)
 	uint32_t state = s->_state;
 	size_t i = 0;
 	while (i < n && state != STATE_BAD) {
-		if (state == 0)
+		if (state == 0 && byte[i] < 0x80)
 			i += ascii_prefix(byte + i, n - i);
-		if (i < n)
+		else
 			state = state_after(state, byte[i++]);
 	}
 	s->_state = state;
@@ -81,6 +81,8 @@ enum {
 	TWO_CONTS = 1 << 7,    /* fine only as third or fourth byte */
 	ANY_LOW = TOO_SHORT | TOO_LONG | TWO_CONTS, /* do not depend on the first byte's low half */
 };
+#define BLOCK_BYTES 32
+#define FAST_BYTES_MIN 16 /* below, SIMD gains nothing */
 #define ROW(x) (char)(x)
 #define BOTH_HALVES(...) _mm256_setr_epi8(__VA_ARGS__, __VA_ARGS__)
 
@@ -125,26 +127,34 @@ __attribute__((target("avx2"))) static __m256i faults_of_block(__m256i before, _
 	return _mm256_xor_si256(must_continue, faults_of_pairs(back1, now));
 }
 
-/* Checks whole blocks of 32 bytes from the start of a character on. A sequence that the last
- * block breaks off is not looked at to its end. */
-__attribute__((target("avx2"))) static bool blocks_valid(const uint8_t *p, size_t blocks)
+/* Checks a text that begins and ends with whole characters. */
+__attribute__((target("avx2"))) static bool text_valid(const uint8_t *p, size_t n)
 {
 	__m256i before = _mm256_setzero_si256();
 	__m256i faults = _mm256_setzero_si256();
 	bool ascii_before = true;
-	for (size_t i = 0; i < blocks; i++) {
-		__m256i now = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32 * i));
+	for (size_t i = 0; i < n; i += BLOCK_BYTES) {
+		uint8_t padded[BLOCK_BYTES] = { 0 }; /* zeros end a text as ASCII does */
+		const uint8_t *block = p + i;
+		if (n - i < BLOCK_BYTES) {
+			memcpy(padded, block, n - i);
+			block = padded;
+		}
+		__m256i now = _mm256_loadu_si256((const __m256i *)(const void *)block);
 		bool ascii = _mm256_movemask_epi8(now) == 0;
 		if (!ascii || !ascii_before)
 			faults = _mm256_or_si256(faults, faults_of_block(before, now));
 		ascii_before = ascii;
 		before = now;
 	}
+	/* The last block, when full, may end in the midst of a character; then the next is to come. */
+	if (!ascii_before)
+		faults = _mm256_or_si256(faults, faults_of_block(before, _mm256_setzero_si256()));
 	return _mm256_testz_si256(faults, faults) != 0;
 }
 
-/* How many bytes at the end of p[0..n) belong to a sequence that is longer; p holds valid text
- * up to there. */
+/* How many bytes at the end of p[0..n) belong to a character that goes on behind them, if what
+ * stands before is valid. */
 static size_t broken_off(const uint8_t *p, size_t n)
 {
 	for (size_t back = 1; back <= 3; back++) {
@@ -156,27 +166,21 @@ static size_t broken_off(const uint8_t *p, size_t n)
 	return 0;
 }
 
+/* The scalar twin finishes the character before and begins the last one, between is SIMD. */
 bool utf8_feed(struct utf8_state *s, const void *p, size_t n)
 {
 	const uint8_t *byte = p;
-	if (n < 32 || !__builtin_cpu_supports("avx2"))
-		return utf8_feed_scalar(s, p, n);
 	size_t done = 0;
-	while (done < 3 && s->_state != 0) {
+	if (n < FAST_BYTES_MIN || !__builtin_cpu_supports("avx2"))
+		return utf8_feed_scalar(s, p, n);
+	while (done < 3 && s->_state != 0)
 		s->_state = state_after(s->_state, byte[done++]);
-		if (s->_state == STATE_BAD)
-			return false;
+	size_t end = n - broken_off(byte, n);
+	if (s->_state != 0 || !text_valid(byte + done, end - done)) {
+		s->_state = STATE_BAD;
+		return false;
 	}
-	size_t blocks = (n - done) / 32;
-	if (blocks > 0) {
-		if (!blocks_valid(byte + done, blocks)) {
-			s->_state = STATE_BAD;
-			return false;
-		}
-		done += blocks * 32;
-		done -= broken_off(byte, done);
-	}
-	return utf8_feed_scalar(s, byte + done, n - done);
+	return utf8_feed_scalar(s, byte + end, n - end);
 }
 #else
 bool utf8_feed(struct utf8_state *s, const void *p, size_t n)

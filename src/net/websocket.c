@@ -247,7 +247,8 @@ enum ws_event ws_read(struct ws_reader *r, char *in, size_t n, size_t *used_out,
 	}
 }
 
-void ws_put(struct buf *out, enum ws_opcode opcode, const void *payload, size_t n, const uint8_t mask[4])
+void ws_put(struct buf *out, enum ws_opcode opcode, const void *payload, size_t n,
+	    const uint8_t mask[4])
 {
 	uint8_t header[WS_HEADER_BYTES_MAX];
 	size_t header_n = WS_HEADER_BYTES_MIN;

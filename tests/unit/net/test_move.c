@@ -1,19 +1,94 @@
 #include "base/inbox.h"
-#include "net/conn.h"
-#include "net/websocket.h"
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "net/conn_world.h"
 #include <pthread.h>
-#include <stdio.h>
-#include <sys/un.h>
-#include <unistd.h>
+
+static void a_connection_detached_within_text_goes_on_elsewhere(void **state)
+{
+	(void)state;
+	struct world a, b;
+	struct buf all;
+	open_world(&a);
+	open_net(&b);
+	buf_init(&all, 4096);
+	put(&all, 0x81, "login", 5);
+	put(&all, 0x81, "two", 3);
+	put(&all, 0x81, "three", 5);
+	for (size_t cut = 11; cut <= all.n; cut++) {
+		struct world *from = cut % 2 ? &a : &b, *to = cut % 2 ? &b : &a;
+		from->detach_at = "login";
+		to->detach_at = NULL;
+		from->echo = to->echo = true;
+		peer_send(&a, all.p, cut); /* the peer stays with a */
+		run_turns(from, 2);
+		expect(&from->notes, "text:login ");
+		assert_int_equal(net_count(from->net), 0);
+		struct conn *conn = from->conn;
+		from->conn = NULL;
+		assert_int_equal(conn_attach(conn, to->net), 0);
+		to->conn = conn;
+		assert_int_equal(conn_user(conn), 7);
+		run_turns(to, 2);
+		peer_send(&a, all.p + cut, all.n - cut);
+		run_turns(to, 2);
+		expect(&to->notes, "text:two text:three ");
+		peer_read(&a);
+		expect(&a.seen, "T:login T:two T:three ");
+	}
+	buf_deinit(&all);
+	close_world(&a);
+	close_world(&b);
+}
+
+static void output_and_held_input_move_along(void **state)
+{
+	(void)state;
+	struct world a, b;
+	open_world(&a);
+	open_net(&b);
+	a.pause_at = "stop";
+	peer_text(&a, "stop");
+	peer_text(&a, "held");
+	run_turns(&a, 2);
+	conn_text(a.conn, "out", 3);
+	conn_detach(a.conn);
+	assert_int_equal(conn_attach(a.conn, b.net), 0);
+	b.conn = a.conn;
+	run_turns(&b, 2);
+	peer_read(&a);
+	expect(&a.seen, "T:out ");
+	expect(&b.notes, "");
+	conn_resume(b.conn);
+	run_turns(&b, 2);
+	expect(&b.notes, "text:held ");
+	close(a.peer);
+	a.peer = -1;
+	run_turns(&b, 2);
+	expect(&b.notes, "closed ");
+	expect(&a.notes, "text:stop ");
+	close_world(&a);
+	close_world(&b);
+}
+
+static void one_that_broke_while_it_moved_is_closed_at_its_new_place(void **state)
+{
+	(void)state;
+	struct world a, b;
+	open_world(&a);
+	open_net(&b);
+	conn_detach(a.conn);
+	close(a.peer);
+	a.peer = -1;
+	assert_int_equal(conn_attach(a.conn, b.net), 0);
+	b.conn = a.conn;
+	run_turns(&b, 3);
+	expect(&b.notes, "closed ");
+	assert_int_equal(net_count(b.net), 0);
+	close_world(&a);
+	close_world(&b);
+}
+
 
 #define TEXTS 3000
-#define HEAD "GET /lemp HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
-	     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 
 enum { MOVE, STOP };
 struct message { struct inbox_node node; struct conn *conn; };
@@ -31,13 +106,13 @@ struct worker {
 	pthread_t thread;
 };
 
-static void opened(void *ctx, struct conn *conn)
+static void worker_opened(void *ctx, struct conn *conn)
 {
 	(void)ctx;
 	(void)conn;
 }
 
-static void text(void *ctx, struct conn *conn, char *p, size_t n)
+static void worker_text(void *ctx, struct conn *conn, char *p, size_t n)
 {
 	struct worker *w = ctx;
 	conn_text(conn, p, n);
@@ -49,7 +124,7 @@ static void text(void *ctx, struct conn *conn, char *p, size_t n)
 	inbox_push(&w->other->inbox, &w->other->move.node);
 }
 
-static void pong(void *ctx, struct conn *conn, const void *p, size_t n)
+static void worker_pong(void *ctx, struct conn *conn, const void *p, size_t n)
 {
 	(void)ctx;
 	(void)conn;
@@ -57,16 +132,16 @@ static void pong(void *ctx, struct conn *conn, const void *p, size_t n)
 	(void)n;
 }
 
-static void closed(void *ctx, struct conn *conn)
+static void worker_closed(void *ctx, struct conn *conn)
 {
 	struct worker *w = ctx;
 	(void)conn;
 	w->closed++;
 }
 
-static const struct net_handler handler = { opened, text, pong, opened, closed };
+static const struct net_handler worker_handler = { worker_opened, worker_text, worker_pong, worker_opened, worker_closed };
 
-static int64_t turn(void *ctx)
+static int64_t worker_turn(void *ctx)
 {
 	struct worker *w = ctx;
 	struct inbox_node *node = inbox_take(&w->inbox);
@@ -84,7 +159,7 @@ static int64_t turn(void *ctx)
 static void *run(void *ctx)
 {
 	struct worker *w = ctx;
-	loop_run(w->loop, turn, w);
+	loop_run(w->loop, worker_turn, w);
 	return NULL;
 }
 
@@ -102,7 +177,7 @@ static void worker_open(struct worker *w, struct worker *other)
 		.stall_ms = 60000, .close_ms = 60000,
 	};
 	w->loop = loop_create();
-	w->net = net_create(w->loop, &w->settings, &handler, w, &w->metrics);
+	w->net = net_create(w->loop, &w->settings, &worker_handler, w, &w->metrics);
 	assert_non_null(w->net);
 	inbox_init(&w->inbox, wake, w->loop);
 }
@@ -193,6 +268,9 @@ static void a_connection_that_wanders_between_threads_keeps_the_order_of_its_tex
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_connection_detached_within_text_goes_on_elsewhere),
+		cmocka_unit_test(output_and_held_input_move_along),
+		cmocka_unit_test(one_that_broke_while_it_moved_is_closed_at_its_new_place),
 		cmocka_unit_test(a_connection_that_wanders_between_threads_keeps_the_order_of_its_texts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
