@@ -330,6 +330,37 @@ static void a_peer_that_breaks_the_rules_is_told_the_code(void **state)
 	}
 }
 
+static void a_fault_of_the_peer_while_we_close_ends_the_waiting(void **state)
+{
+	(void)state;
+	struct world w;
+	open_world(&w);
+	conn_close(w.conn, 1001, STR_NONE);
+	peer_send(&w, "\xFF\xFF", 2);
+	run_turns(&w, 3);
+	peer_read(&w);
+	peer_read(&w);
+	expect(&w.seen, "C:1001 EOF ");
+	expect(&w.notes, "closed ");
+	close_world(&w);
+}
+
+static void our_ping_carries_its_payload_and_the_pong_comes_back(void **state)
+{
+	(void)state;
+	struct world w;
+	open_world(&w);
+	conn_text(w.conn, "before", 6);
+	conn_ping(w.conn, "mark", 4);
+	run_turns(&w, 1);
+	peer_read(&w);
+	expect(&w.seen, "T:before P:mark ");
+	peer_frame(&w, 0x8A, "mark", 4);
+	run_turns(&w, 2);
+	expect(&w.notes, "pong:mark ");
+	close_world(&w);
+}
+
 static void a_connection_that_breaks_is_closed_once(void **state)
 {
 	(void)state;
@@ -408,6 +439,8 @@ int main(void)
 		cmocka_unit_test(a_close_within_text_stops_the_texts_behind_it),
 		cmocka_unit_test(a_close_of_a_paused_connection_is_completed),
 		cmocka_unit_test(a_peer_that_breaks_the_rules_is_told_the_code),
+		cmocka_unit_test(a_fault_of_the_peer_while_we_close_ends_the_waiting),
+		cmocka_unit_test(our_ping_carries_its_payload_and_the_pong_comes_back),
 		cmocka_unit_test(a_connection_that_breaks_is_closed_once),
 		cmocka_unit_test(each_visits_the_open_connections_only),
 		cmocka_unit_test(peers_are_named_for_limits),

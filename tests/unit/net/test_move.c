@@ -69,6 +69,33 @@ static void output_and_held_input_move_along(void **state)
 	close_world(&b);
 }
 
+static void a_connection_detached_within_a_text_that_was_held_goes_on_elsewhere(void **state)
+{
+	(void)state;
+	struct world a, b;
+	open_world(&a);
+	open_net(&b);
+	a.pause_at = "stop";
+	a.detach_at = "move";
+	peer_text(&a, "stop");
+	peer_text(&a, "move");
+	peer_text(&a, "next");
+	peer_send(&a, "\x81", 1); /* half a header */
+	run_turns(&a, 2);
+	conn_resume(a.conn);
+	run_turns(&a, 2);
+	expect(&a.notes, "text:stop text:move ");
+	assert_int_equal(conn_attach(a.conn, b.net), 0);
+	b.conn = a.conn;
+	run_turns(&b, 2);
+	expect(&b.notes, "text:next ");
+	peer_send(&a, "\x81\0\0\0\0z", 6);
+	run_turns(&b, 2);
+	expect(&b.notes, "text:z ");
+	close_world(&a);
+	close_world(&b);
+}
+
 static void one_that_broke_while_it_moved_is_closed_at_its_new_place(void **state)
 {
 	(void)state;
@@ -270,6 +297,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_connection_detached_within_text_goes_on_elsewhere),
 		cmocka_unit_test(output_and_held_input_move_along),
+		cmocka_unit_test(a_connection_detached_within_a_text_that_was_held_goes_on_elsewhere),
 		cmocka_unit_test(one_that_broke_while_it_moved_is_closed_at_its_new_place),
 		cmocka_unit_test(a_connection_that_wanders_between_threads_keeps_the_order_of_its_texts),
 	};
