@@ -30,7 +30,7 @@ char *buf_reserve(struct buf *b, size_t n)
 	}
 	if (n <= b->cap - b->n && b->p)
 		return b->p + b->n;
-	size_t cap = b->cap ? b->cap : BUF_CAP_FIRST;
+	size_t cap = b->cap ? b->cap : BUF_CAP_FIRST < b->max ? BUF_CAP_FIRST : b->max;
 	while (cap < b->n + n)
 		cap = cap > b->max / 2 ? b->max : cap * 2;
 	char *p = realloc(b->p, cap);

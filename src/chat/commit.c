@@ -113,9 +113,11 @@ static void effect_happen(struct chat *chat, struct commit *c, struct effect *ef
 		break;
 	case EFFECT_RELEASED: {
 		struct answer a = { .ack_seq = effect->ack_seq, .ack_kind = effect->ack_kind,
-				    .ack_release = true,
-				    .refusal = ok ? REFUSAL_NONE : REFUSAL_UNAVAILABLE };
-		receipt_settled(chat, effect->entity, &a);
+				    .ack_release = true };
+		if (ok)
+			receipt_settled(chat, effect->entity, &a);
+		else
+			receipt_release_again(chat, effect->entity, a.ack_seq, a.ack_kind);
 		break;
 	}
 	case EFFECT_DONE:

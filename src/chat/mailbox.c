@@ -107,7 +107,7 @@ static void mailbox_trim(struct mailbox *box, unsigned keep)
 {
 	LIST_EACH_SAFE(&box->acked, it, tmp) {
 		struct item *item = LIST_ENTRY(it, struct item, acked);
-		if (box->acked_n <= keep || box->reads || item->state != ITEM_RELEASED)
+		if (box->acked_n <= keep || box->reads || item->state != ITEM_RELEASED || item->pending)
 			return;
 		mailbox_drop(box, item);
 	}
@@ -148,41 +148,35 @@ struct item *mailbox_find_acked(struct mailbox *box, struct str id, struct str s
 	return NULL;
 }
 
-struct item *mailbox_adopt(struct mailbox *box, const struct op_mail *mail)
+static void mailbox_move_to_acked(struct mailbox *box, struct item *item, enum item_state state)
 {
-	struct item *item = item_new(mail);
-	mailbox_add(box, item);
-	return item;
-}
-
-void mailbox_releasing(struct mailbox *box, struct item *item)
-{
-	CHECK(item->state == ITEM_SHOWN);
 	if (item_may_be_named(item))
 		mailbox_remove_id(box, item);
-	item->state = ITEM_RELEASING;
+	item->state = (uint8_t)state;
 	list_append(&box->acked, &item->acked);
 	box->acked_n++;
 }
 
-const struct item *mailbox_released(struct mailbox *box, uint64_t seq)
+struct item *mailbox_adopt(struct mailbox *box, const struct op_mail *mail, bool released)
 {
-	mailbox_trim(box, ACKED_REMEMBERED);
-	struct item *item = mailbox_by_seq(box, seq);
-	if (!item || item->state != ITEM_RELEASING)
-		return NULL;
-	item->state = ITEM_RELEASED;
+	struct item *item = item_new(mail);
+	mailbox_add(box, item);
+	if (released)
+		mailbox_move_to_acked(box, item, ITEM_RELEASED);
 	return item;
 }
 
-void mailbox_restored(struct mailbox *box, uint64_t seq, uint8_t kind, bool release)
+void mailbox_acknowledge(struct mailbox *box, struct item *item, uint8_t kind)
 {
-	struct item *item = mailbox_by_seq(box, seq);
-	if (!item)
-		return;
-	item->kinds &= (uint8_t)~kind;
-	if (!release || item->state != ITEM_RELEASING)
-		return;
+	item->kinds |= kind;
+	item->pending++;
+	if (item->state == ITEM_SHOWN)
+		mailbox_move_to_acked(box, item, ITEM_RELEASING);
+}
+
+/* Nothing that would release it is on its way any more: it is in the mailbox still. */
+static void mailbox_restore(struct mailbox *box, struct item *item)
+{
 	list_remove(&item->acked);
 	box->acked_n--;
 	item->state = ITEM_SHOWN;
@@ -190,6 +184,24 @@ void mailbox_restored(struct mailbox *box, uint64_t seq, uint8_t kind, bool rele
 		mailbox_add_id(box, item);
 	if (!item->shown) /* whom it was shown to has gone: it will be read again */
 		mailbox_drop(box, item);
+}
+
+const struct item *mailbox_settle(struct mailbox *box, uint64_t seq, uint8_t kind, bool release, bool ok)
+{
+	mailbox_trim(box, ACKED_REMEMBERED);
+	struct item *item = mailbox_by_seq(box, seq);
+	if (!item || !item->pending)
+		return NULL;
+	item->pending--;
+	if (ok) {
+		bool releases = release && item->state == ITEM_RELEASING;
+		item->state = releases ? ITEM_RELEASED : item->state;
+		return releases ? item : NULL;
+	}
+	item->kinds &= (uint8_t)~kind;
+	if (item->state == ITEM_RELEASING && !item->pending)
+		mailbox_restore(box, item);
+	return NULL;
 }
 
 /* --- streams --- */
@@ -224,10 +236,16 @@ static void sent_pop(struct stream *t)
 	t->sent_n--;
 }
 
+/* What is only RELEASING may be restored: it stays. */
 static void sent_trim(struct stream *t)
 {
-	while (t->sent_n && sent_front(t)->item->state != ITEM_SHOWN)
+	while (t->sent_n && sent_front(t)->item->state == ITEM_RELEASED)
 		sent_pop(t);
+}
+
+static struct sent *sent_at(struct stream *t, size_t i)
+{
+	return &t->sent[(t->sent_first + i) & (t->sent_cap - 1)];
 }
 
 unsigned stream_unacknowledged(const struct stream *t)
@@ -313,16 +331,25 @@ static bool stream_show_unstored(struct chat *chat, struct session *s, const str
 	return true;
 }
 
-/* Caught up: what waited behind the stream follows. */
-static void stream_live(struct chat *chat, struct session *s)
+/* Shows what waits behind the stream and has its place before `seq`. */
+static void stream_show_waiting(struct chat *chat, struct session *s, uint64_t seq)
 {
 	struct stream *t = &s->stream;
 	struct post post;
-	size_t cursor = 0;
-	t->behind = false;
-	while (post_next(buf_view(&t->waiting), &cursor, &post))
+	size_t cursor = 0, done = 0;
+	while (post_next(buf_view(&t->waiting), &cursor, &post) && post.mail.place < seq) {
 		if (!stream_show_unstored(chat, s, &post.mail))
 			chat_count(chat, METRIC_messages_dropped_total, 1);
+		done = cursor;
+	}
+	buf_consume(&t->waiting, done);
+}
+
+static void stream_live(struct chat *chat, struct session *s)
+{
+	struct stream *t = &s->stream;
+	t->behind = false;
+	stream_show_waiting(chat, s, UINT64_MAX);
 	buf_deinit(&t->waiting);
 	buf_init(&t->waiting, UNSTORED_WAITING_BYTES);
 }
@@ -357,6 +384,7 @@ static int stream_show_rows(struct chat *chat, struct session *s, struct str row
 	while ((r = store_op_next(rows, &cursor, &op)) == 1) {
 		if (op.type != OP_MAIL)
 			return ERR_CORRUPT;
+		stream_show_waiting(chat, s, op.mail.seq);
 		if (stream_show(chat, s, &op.mail) == NO_ROOM)
 			return 0;
 		s->stream.cursor = op.mail.seq;
@@ -434,11 +462,9 @@ void stream_pong(struct chat *chat, struct session *s, const void *payload, size
 		return;
 	uint64_t proven = t->ping_number;
 	t->ping_number = 0;
-	while (t->sent_n && sent_front(t)->number <= proven) {
-		if (sent_front(t)->item->state == ITEM_SHOWN)
-			receipt_release(chat, s->entity, sent_front(t)->item, ACK_PONG);
-		sent_pop(t);
-	}
+	for (size_t i = 0; i < t->sent_n && sent_at(t, i)->number <= proven; i++)
+		if (sent_at(t, i)->item->state == ITEM_SHOWN)
+			receipt_release(chat, s->entity, sent_at(t, i)->item, ACK_PONG);
 }
 
 bool stream_ping(struct chat *chat, struct session *s, struct mono now)
@@ -447,7 +473,8 @@ bool stream_ping(struct chat *chat, struct session *s, struct mono now)
 	sent_trim(t);
 	if (!t->sent_n)
 		return false;
-	if (!t->ping_number && mono_diff_ms(sent_front(t)->at, now) >= chat->settings->ack_ping_ms) {
+	if (!t->ping_number && sent_front(t)->item->state == ITEM_SHOWN &&
+	    mono_diff_ms(sent_front(t)->at, now) >= chat->settings->ack_ping_ms) {
 		chat->env->random(chat->env->ctx, t->ping, sizeof(t->ping));
 		t->ping_number = t->sent_number;
 		chat->env->ping(chat->env->ctx, s->handle, t->ping, sizeof(t->ping));
@@ -479,6 +506,7 @@ void mailbox_show(struct chat *chat, struct entity *e, const struct op_mail *mai
 bool mailbox_show_unstored(struct chat *chat, struct entity *e, const struct mail_in *mail)
 {
 	bool taken = false;
+	struct mail_in placed = *mail;
 	LIST_EACH_SAFE(&e->user.sessions, it, tmp) {
 		struct session *s = LIST_ENTRY(it, struct session, of_user);
 		struct stream *t = &s->stream;
@@ -486,10 +514,10 @@ bool mailbox_show_unstored(struct chat *chat, struct entity *e, const struct mai
 			taken |= stream_show_unstored(chat, s, mail);
 			continue;
 		}
-		size_t at = t->waiting.n;
-		size_t bytes = sizeof(struct post) + mail->text.n + 1024;
-		if (at + bytes <= t->waiting.max) {
-			post_put(&t->waiting, POST_MAIL, mail);
+		if (!placed.place)
+			placed.place = chat_next_seq(chat);
+		if (t->waiting.n + sizeof(struct post) + mail->text.n + 1024 <= t->waiting.max) {
+			post_put(&t->waiting, POST_MAIL, &placed);
 			taken = true;
 		}
 	}

@@ -33,6 +33,7 @@ struct item {
 	struct str id, sender;   /* point behind the struct */
 	struct item *same_id;    /* the next younger one with this id */
 	struct list acked;       /* in mailbox.acked unless SHOWN */
+	unsigned pending;        /* transactions on their way that say something of it */
 	uint32_t bytes;          /* of the text, for the mailbox limit */
 	uint32_t shown;          /* bit per session */
 	uint32_t refs;           /* entries of streams, and the mailbox itself */
@@ -59,7 +60,7 @@ struct stream {
 	uint64_t cursor;
 	uint64_t rewind;      /* UINT64_MAX, or where mail became visible while a read was under way */
 	bool behind, reading;
-	struct sent *sent;    /* ring: shown, oldest first; entries whose item is not SHOWN any more are skipped */
+	struct sent *sent;    /* ring: shown, oldest first; entries go when their item is RELEASED */
 	size_t sent_first, sent_n, sent_cap;
 	uint64_t sent_number; /* of the last one */
 	uint64_t ping_number; /* what a pong would prove; 0: no ping under way */
@@ -99,11 +100,12 @@ struct item *mailbox_find_acked(struct mailbox *box, struct str id, struct str s
 struct item *mailbox_by_seq(struct mailbox *box, uint64_t seq);
 struct unstored *stream_find_unstored(struct stream *t, struct str id, struct str sender);
 
-/* Makes an item for mail that was shown in an earlier session only; text.n counts, text.p is not read. */
-struct item *mailbox_adopt(struct mailbox *box, const struct op_mail *mail);
-/* SHOWN -> RELEASING: a transaction that releases it is on its way. */
-void mailbox_releasing(struct mailbox *box, struct item *item);
-/* RELEASING -> RELEASED. NULL if it is not there; the item lives till the next call. */
-const struct item *mailbox_released(struct mailbox *box, uint64_t seq);
-/* A transaction failed: takes the kind back and, if it would have released, RELEASING -> SHOWN. */
-void mailbox_restored(struct mailbox *box, uint64_t seq, uint8_t kind, bool release);
+/* Makes an item of what the store found: of mail shown in an earlier session only, or released
+ * already (then seq is a number of its own). text.n counts, text.p is not read. */
+struct item *mailbox_adopt(struct mailbox *box, const struct op_mail *mail, bool released);
+/* A transaction is on its way that acknowledges the item (`kind`), and releases it if it was not
+ * released before. */
+void mailbox_acknowledge(struct mailbox *box, struct item *item, uint8_t kind);
+/* That transaction is durable, or failed. Returns the item if it is released by it; it lives till
+ * the next call. An item that is not there any more is ignored. */
+const struct item *mailbox_settle(struct mailbox *box, uint64_t seq, uint8_t kind, bool release, bool ok);

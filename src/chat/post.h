@@ -24,11 +24,13 @@ struct mail_in {
 	uint64_t sender_born;
 	uint64_t target_born;  /* receipts: the user must be that one still; 0 any */
 	uint64_t ack_seq;      /* receipts: what they acknowledge in the sender's mailbox; 0 not known */
+	uint64_t place;        /* p 0: its place among stored mail, where that must be kept; else 0 */
 	struct hash128 ack_once;
 	uint8_t flags;         /* MAIL_… of what is to be stored */
 	uint8_t ack_flags;     /* MAIL_… of what is released */
 	uint8_t ack_kind;      /* ACK_DM, ACK_NM; 0: a message */
 	bool ack_release;      /* it is to be released; else it was before */
+	bool again;            /* receipts: sent before; answered when the outcome of that is known */
 	bool stored;           /* p 1 */
 	bool want_sr;          /* sc 1 */
 	struct str sender, target, id;
@@ -44,6 +46,7 @@ struct answer {
 	uint8_t ack_kind;
 	uint8_t refusal;       /* enum refusal; NONE: taken */
 	bool ack_release;
+	bool again;            /* the outcome of the first sending was told before this */
 	bool want_sr;
 	struct str sender;     /* user of the session */
 	struct str id;

@@ -5,22 +5,17 @@
 
 /* What a dm or nm names. */
 struct found {
+	struct item *item;     /* NULL: a p 0 message */
 	struct str sender;
 	uint64_t sender_born;
-	uint64_t seq;          /* 0: not known */
-	struct hash128 once;
-	uint32_t bytes;        /* of the text */
 	uint8_t flags, kinds;  /* kinds: before this receipt */
-	bool release;          /* it is in the mailbox still */
-	bool stored;           /* a p 1 message */
 };
 
-void receipt_release(struct chat *chat, struct entity *e, struct item *item, uint8_t kinds)
+static void receipt_add_release(struct chat *chat, struct entity *e, struct item *item, uint8_t kinds)
 {
 	struct effect *effect = commit_effect(chat, EFFECT_RELEASED, e);
 	effect->ack_seq = item->seq;
 	effect->ack_kind = kinds;
-	item->kinds |= kinds;
 	struct buf *ops = &chat->open->batch.ops;
 	struct store_op op = { .type = OP_RELEASE, .release = {
 		.user = e->name, .seq = item->seq, .flags = item->flags, .kinds = kinds,
@@ -29,19 +24,36 @@ void receipt_release(struct chat *chat, struct entity *e, struct item *item, uin
 	size_t mark = txn_begin(ops);
 	txn_add(ops, &op);
 	txn_end(ops, mark);
-	mailbox_releasing(&e->user.box, item);
+}
+
+void receipt_release(struct chat *chat, struct entity *e, struct item *item, uint8_t kinds)
+{
+	receipt_add_release(chat, e, item, kinds);
+	mailbox_acknowledge(&e->user.box, item, kinds);
+}
+
+/* Nobody can be told that his pong failed, so it does not: he is not shown the item again while
+ * this process lives. */
+void receipt_release_again(struct chat *chat, struct entity *e, uint64_t seq, uint8_t kinds)
+{
+	struct item *item = mailbox_by_seq(&e->user.box, seq);
+	if (item && item->state == ITEM_RELEASING)
+		receipt_add_release(chat, e, item, kinds);
+	else if (item)
+		(void)mailbox_settle(&e->user.box, seq, kinds, true, true); /* a receipt released it */
+}
+
+bool receipt_holds(struct entity *e, const struct answer *a)
+{
+	const struct item *item = mailbox_by_seq(&e->user.box, a->ack_seq);
+	return item && item->kinds & a->ack_kind;
 }
 
 void receipt_settled(struct chat *chat, struct entity *e, const struct answer *a)
 {
 	struct user *u = &e->user;
-	if (a->refusal) {
-		mailbox_restored(&u->box, a->ack_seq, a->ack_kind, a->ack_release);
-		return;
-	}
-	if (!a->ack_release)
-		return;
-	const struct item *item = mailbox_released(&u->box, a->ack_seq);
+	const struct item *item = mailbox_settle(&u->box, a->ack_seq, a->ack_kind, a->ack_release,
+						 a->refusal == REFUSAL_NONE);
 	if (!item)
 		return;
 	chat_count(chat, METRIC_mail_released_total, 1);
@@ -60,40 +72,28 @@ static void receipt_answer(struct chat *chat, struct session *s, const struct pa
 	commit_answer(chat, s->entity, &a);
 }
 
-/* The item of what was found. What the store found in the mailbox gets one, so that it is not
- * shown while it is being released. */
-static struct item *receipt_item(struct entity *e, const struct packet *p, const struct found *f)
-{
-	struct item *item = f->seq ? mailbox_by_seq(&e->user.box, f->seq) : NULL;
-	if (item || !f->release)
-		return item;
-	struct op_mail head = {
-		.seq = f->seq, .flags = f->flags, .sender_born = f->sender_born, .once = f->once,
-		.sender = f->sender, .id = p->m.dm.p ? p->m.dm : p->m.nm, .text = { NULL, f->bytes },
-	};
-	return mailbox_adopt(&e->user.box, &head);
-}
-
 /* The message's sender did not want to hear of it: it is released, and that is all. */
 static void receipt_keep(struct chat *chat, struct session *s, const struct packet *p,
 			 const struct found *f, uint8_t kind)
 {
-	struct item *item = receipt_item(s->entity, p, f);
-	if (item && item->state == ITEM_SHOWN)
-		receipt_release(chat, s->entity, item, kind);
+	if (f->item && f->item->state == ITEM_SHOWN)
+		receipt_release(chat, s->entity, f->item, kind);
 	receipt_answer(chat, s, p);
 }
 
+/* Not if an earlier receipt releases it: that goes the same way before this one, and if it fails
+ * this one does, too. A pong's release goes another way and may fail alone. */
+static bool receipt_must_release(const struct item *item)
+{
+	return item->state == ITEM_SHOWN || (item->state == ITEM_RELEASING && item->kinds == ACK_PONG);
+}
+
+/* `again`: it was passed on before and is under way still. Its outcome is known when the core of the
+ * message's sender has answered it; this one goes there and back behind it. */
 static void receipt_pass_on(struct chat *chat, struct session *s, const struct packet *p,
-			    const struct found *f, uint8_t kind)
+			    const struct found *f, uint8_t kind, bool again)
 {
 	struct user *u = &s->entity->user;
-	struct item *item = receipt_item(s->entity, p, f);
-	if (item) {
-		item->kinds |= kind;
-		if (item->state == ITEM_SHOWN)
-			mailbox_releasing(&u->box, item);
-	}
 	struct packet out = *p;
 	if (out.m.st < 0)
 		out.m.st = chat_wall(chat).ms;
@@ -101,33 +101,36 @@ static void receipt_pass_on(struct chat *chat, struct session *s, const struct p
 	packet_put_message(text, &out, s->entity->name, f->sender);
 	struct mail_in mail = {
 		.session = s->handle, .sender_born = u->born, .target_born = f->sender_born,
-		.ack_seq = f->seq, .ack_once = f->once, .flags = MAIL_RECEIPT,
-		.ack_flags = f->flags, .ack_kind = kind, .ack_release = f->release,
-		.stored = f->stored, .want_sr = p->m.sc != 0, .sender = s->entity->name,
+		.flags = MAIL_RECEIPT, .ack_flags = f->flags, .ack_kind = kind, .again = again,
+		.stored = f->item != NULL, .want_sr = p->m.sc != 0, .sender = s->entity->name,
 		.target = f->sender, .id = p->m.id, .ack_id = p->m.dm.p ? p->m.dm : p->m.nm,
 		.text = buf_view(text),
 	};
+	if (f->item) {
+		mail.ack_seq = f->item->seq;
+		mail.ack_once = f->item->once;
+		mail.ack_release = receipt_must_release(f->item);
+	}
+	if (f->item && !again)
+		mailbox_acknowledge(&u->box, f->item, kind);
 	router_send(chat, &mail);
 }
 
 static void receipt_act(struct chat *chat, struct session *s, const struct packet *p,
 			const struct found *f, uint8_t kind)
 {
-	if (f->kinds & kind) /* the second one is receipted and not passed on */
-		receipt_answer(chat, s, p);
-	else if (f->flags & MAIL_NO_PC)
+	bool again = f->kinds & kind; /* the second one is receipted and not passed on */
+	if (f->flags & MAIL_NO_PC)
 		receipt_keep(chat, s, p, f, kind);
+	else if (again && !(f->item && f->item->pending))
+		receipt_answer(chat, s, p);
 	else
-		receipt_pass_on(chat, s, p, f, kind);
+		receipt_pass_on(chat, s, p, f, kind, again);
 }
 
-static struct found found_item(const struct item *item)
+static struct found found_item(struct item *item)
 {
-	return (struct found){
-		.sender = item->sender, .sender_born = item->sender_born, .seq = item->seq,
-		.once = item->once, .flags = item->flags, .kinds = item->kinds,
-		.release = item->state == ITEM_SHOWN, .stored = true,
-	};
+	return (struct found){ item, item->sender, item->sender_born, item->flags, item->kinds };
 }
 
 /* Looks where it is cheap: what is shown and unacknowledged, what was acknowledged lately, p 0. */
@@ -145,7 +148,7 @@ static bool receipt_find(struct session *s, struct str id, struct str sender, ui
 	struct unstored *u = stream_find_unstored(&s->stream, id, sender);
 	if (!u)
 		return false;
-	*out = (struct found){ .sender = u->sender, .sender_born = u->sender_born, .kinds = u->kinds };
+	*out = (struct found){ NULL, u->sender, u->sender_born, 0, u->kinds };
 	u->kinds |= kind; /* nothing stored: it cannot fail later */
 	return true;
 }
@@ -176,32 +179,41 @@ void receipt_take(struct chat *chat, struct session *s, const struct packet *p, 
 		receipt_look_up(chat, s, p, id);
 }
 
+/* An item of a row, so that what happens to it now is known till it is durable. */
+static struct item *receipt_adopt(struct chat *chat, struct entity *e, const struct store_find_row *row,
+				  struct str id)
+{
+	struct op_mail head = {
+		.seq = row->seq ? row->seq : chat_next_seq(chat), .flags = row->flags,
+		.sender_born = row->sender_born, .sender = row->sender, .id = id,
+		.once = once_key(&chat->store->once_key, e->user.born, row->sender_born, id),
+		.text = { NULL, row->bytes },
+	};
+	struct item *item = mailbox_adopt(&e->user.box, &head, row->seq == 0);
+	item->kinds = row->kinds;
+	return item;
+}
+
 /* Of the rows the first that is in the mailbox still, else the first this kind was not said of,
- * else any: that one gets its receipt and no more. */
+ * else any: that one gets its receipt and no more. 1, 0 none, or an error. */
 static int receipt_choose(struct chat *chat, struct entity *e, struct store_read *read,
 			  struct str sender, uint8_t kind, struct found *out)
 {
-	struct store_find_row row;
+	struct store_find_row row, best;
 	size_t cursor = 0;
-	int r, best = 0;
+	int r, best_rank = 0;
 	while ((r = store_find_row_next(buf_view(&read->rows), &cursor, &row)) == 1) {
-		struct item *item = row.seq ? mailbox_by_seq(&e->user.box, row.seq) : NULL;
-		uint8_t kinds = row.kinds | (item ? item->kinds : 0);
-		bool release = row.seq && (!item || item->state == ITEM_SHOWN);
-		int rank = release ? 3 : kinds & kind ? 1 : 2;
-		if ((sender.p && !str_eq(row.sender, sender)) || rank <= best)
+		int rank = row.seq ? 3 : row.kinds & kind ? 1 : 2;
+		if ((sender.p && !str_eq(row.sender, sender)) || rank <= best_rank)
 			continue;
-		best = rank;
-		*out = (struct found){
-			.sender = row.sender, .sender_born = row.sender_born, .seq = row.seq,
-			.once = row.seq ? once_key(&chat->store->once_key, e->user.born,
-						   row.sender_born, read->id)
-					: (struct hash128){ 0, 0 },
-			.bytes = row.bytes, .flags = row.flags, .kinds = kinds,
-			.release = release, .stored = true,
-		};
+		best_rank = rank;
+		best = row;
 	}
-	return r < 0 ? r : best;
+	if (r < 0 || !best_rank)
+		return r;
+	struct item *item = best.seq ? mailbox_by_seq(&e->user.box, best.seq) : NULL;
+	*out = found_item(item ? item : receipt_adopt(chat, e, &best, read->id));
+	return 1;
 }
 
 void receipt_found(struct chat *chat, struct lookup *l)
@@ -216,7 +228,9 @@ void receipt_found(struct chat *chat, struct lookup *l)
 	const struct packet *p = &post.request.packet;
 	uint8_t kind = p->m.dm.p ? ACK_DM : ACK_NM;
 	int found = l->read.status;
-	if (found == OK)
+	if (receipt_find(s, l->read.id, p->m.r, kind, &f)) /* another session's receipt was quicker */
+		found = 1;
+	else if (found == OK)
 		found = receipt_choose(chat, s->entity, &l->read, p->m.r, kind, &f);
 	if (found > 0)
 		receipt_act(chat, s, p, &f, kind);

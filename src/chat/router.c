@@ -9,7 +9,7 @@ struct answer answer_to(const struct mail_in *mail, enum refusal refusal)
 {
 	return (struct answer){
 		.session = mail->session, .ack_seq = mail->ack_seq, .ack_kind = mail->ack_kind,
-		.ack_release = mail->ack_release, .bytes = (uint32_t)mail->text.n,
+		.ack_release = mail->ack_release, .again = mail->again, .bytes = (uint32_t)mail->text.n,
 		.refusal = (uint8_t)refusal, .want_sr = mail->want_sr, .sender = mail->sender,
 		.id = mail->id, .target = mail->target,
 	};
@@ -32,8 +32,9 @@ void answer_send(struct chat *chat, const struct answer *a)
 static void answer_refuse(struct chat *chat, struct session *s, const struct answer *a)
 {
 	struct buf sentence;
+	enum refusal refusal = a->refusal ? (enum refusal)a->refusal : REFUSAL_UNAVAILABLE;
 	buf_init(&sentence, 1024);
-	switch ((enum refusal)a->refusal) {
+	switch (refusal) {
 	case REFUSAL_NOT_FOUND:
 		BUF_LIT(&sentence, "Not found: '");
 		buf_str(&sentence, a->target);
@@ -51,7 +52,7 @@ static void answer_refuse(struct chat *chat, struct session *s, const struct ans
 		BUF_LIT(&sentence, "Refused.");
 	}
 	struct buf *out = chat_scratch(chat);
-	packet_put_error(out, a->id, a->refusal, buf_view(&sentence));
+	packet_put_error(out, a->id, refusal, buf_view(&sentence));
 	chat->env->send(chat->env->ctx, s->handle, out->p, out->n);
 	buf_deinit(&sentence);
 }
@@ -76,7 +77,10 @@ static unsigned router_messages_max(const struct chat *chat)
 void answer_apply(struct chat *chat, const struct answer *a)
 {
 	struct entity *e = a->ack_kind ? map_get(&chat->entities, a->sender) : NULL;
-	if (e)
+	bool taken = !a->refusal;
+	if (a->again)
+		taken = taken && e && receipt_holds(e, a);
+	else if (e)
 		receipt_settled(chat, e, a);
 	struct session *s = session_get(chat, a->session);
 	if (!s)
@@ -84,11 +88,11 @@ void answer_apply(struct chat *chat, const struct answer *a)
 	CHECK(s->messages > 0);
 	s->messages--;
 	s->message_bytes -= a->bytes;
-	if (a->refusal)
+	if (!taken)
 		answer_refuse(chat, s, a);
 	else if (a->want_sr)
 		answer_receipt(chat, s, a);
-	chat_count(chat, a->refusal ? METRIC_messages_refused_total : METRIC_messages_accepted_total, 1);
+	chat_count(chat, taken ? METRIC_messages_accepted_total : METRIC_messages_refused_total, 1);
 	const struct chat_settings *set = chat->settings;
 	if (s->messages <= router_messages_max(chat) / 2 &&
 	    s->message_bytes <= set->session_bytes_max / 2)
@@ -136,8 +140,10 @@ static void router_unstored(struct chat *chat, struct entity *e, const struct ma
 		router_show_unstored(chat, e, mail);
 		return;
 	}
+	struct mail_in placed = *mail;
+	placed.place = chat_next_seq(chat);
 	commit_effect(chat, EFFECT_UNSTORED, e);
-	post_put(&chat->open->data, POST_MAIL, mail);
+	post_put(&chat->open->data, POST_MAIL, &placed);
 }
 
 /* What a dm or nm does in the mailbox of the one who sends it. */
@@ -205,7 +211,10 @@ static void router_vanish(struct chat *chat, struct entity *e, const struct mail
 
 static void router_receipt(struct chat *chat, struct entity *e, const struct mail_in *mail)
 {
-	if (e->kind != STORE_USER || e->user.born != mail->target_born)
+	if (mail->again) { /* goes back behind the first one's answer, whatever that says */
+		struct answer a = answer_to(mail, REFUSAL_NONE);
+		commit_answer(chat, e, &a);
+	} else if (e->kind != STORE_USER || e->user.born != mail->target_born)
 		router_vanish(chat, e, mail);
 	else if (mail->stored)
 		router_store(chat, e, mail, (struct hash128){ 0, 0 });

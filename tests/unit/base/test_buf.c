@@ -51,6 +51,18 @@ static void numbers_and_formats_are_written_in_full(void **state)
 	buf_deinit(&b);
 }
 
+static void a_small_maximum_holds_too(void **state)
+{
+	struct buf b;
+	(void)state;
+	buf_init(&b, 5);
+	BUF_LIT(&b, "abc");
+	BUF_LIT(&b, "def");
+	assert_true(b.failed);
+	assert_int_equal(b.n, 3);
+	buf_deinit(&b);
+}
+
 static void an_empty_buffer_views_as_empty_and_reserves_nothing_below_zero(void **state)
 {
 	struct buf b;
@@ -97,6 +109,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_buffer_never_grows_past_its_maximum_and_remembers_the_failure),
 		cmocka_unit_test(numbers_and_formats_are_written_in_full),
+		cmocka_unit_test(a_small_maximum_holds_too),
 		cmocka_unit_test(an_empty_buffer_views_as_empty_and_reserves_nothing_below_zero),
 		cmocka_unit_test(an_arena_is_aligned_bounded_and_can_be_cleared),
 		cmocka_unit_test(errors_have_texts),
