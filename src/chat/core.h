@@ -299,10 +299,8 @@ void receipt_found(struct chat *chat, struct lookup *l);
 void receipt_release(struct chat *chat, struct entity *e, struct item *item, uint8_t kinds);
 /* The release of an item failed with its batch: it goes into the next one. */
 void receipt_release_again(struct chat *chat, struct entity *e, uint64_t seq, uint8_t kinds);
-/* Did the first sending of a receipt succeed, of which `a` answers a repeat? */
-bool receipt_holds(struct entity *e, const struct answer *a);
-/* The answer to a receipt came: what it released is gone, or not. */
-void receipt_settled(struct chat *chat, struct entity *e, const struct answer *a);
+/* The answer to a receipt came: what it released is gone, or not. True: the receipt is taken. */
+bool receipt_settled(struct chat *chat, struct entity *e, const struct answer *a);
 
 /* chat.c */
 /* Holds the session if too much is pending in this core. */

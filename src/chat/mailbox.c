@@ -204,6 +204,18 @@ const struct item *mailbox_settle(struct mailbox *box, uint64_t seq, uint8_t kin
 	return NULL;
 }
 
+bool mailbox_settle_again(struct mailbox *box, uint64_t seq, uint8_t kind)
+{
+	struct item *item = mailbox_by_seq(box, seq);
+	if (!item || !item->pending)
+		return false;
+	item->pending--;
+	bool holds = item->kinds & kind;
+	if (item->state == ITEM_RELEASING && !item->pending)
+		mailbox_restore(box, item);
+	return holds;
+}
+
 /* --- streams --- */
 
 static void sent_push(struct stream *t, struct item *item, struct mono now)

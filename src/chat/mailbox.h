@@ -109,3 +109,5 @@ void mailbox_acknowledge(struct mailbox *box, struct item *item, uint8_t kind);
 /* That transaction is durable, or failed. Returns the item if it is released by it; it lives till
  * the next call. An item that is not there any more is ignored. */
 const struct item *mailbox_settle(struct mailbox *box, uint64_t seq, uint8_t kind, bool release, bool ok);
+/* The same for a repeat of a receipt, whose first sending was settled before. Did that succeed? */
+bool mailbox_settle_again(struct mailbox *box, uint64_t seq, uint8_t kind);

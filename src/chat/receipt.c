@@ -43,24 +43,21 @@ void receipt_release_again(struct chat *chat, struct entity *e, uint64_t seq, ui
 		(void)mailbox_settle(&e->user.box, seq, kinds, true, true); /* a receipt released it */
 }
 
-bool receipt_holds(struct entity *e, const struct answer *a)
-{
-	const struct item *item = mailbox_by_seq(&e->user.box, a->ack_seq);
-	return item && item->kinds & a->ack_kind;
-}
-
-void receipt_settled(struct chat *chat, struct entity *e, const struct answer *a)
+bool receipt_settled(struct chat *chat, struct entity *e, const struct answer *a)
 {
 	struct user *u = &e->user;
-	const struct item *item = mailbox_settle(&u->box, a->ack_seq, a->ack_kind, a->ack_release,
-						 a->refusal == REFUSAL_NONE);
+	bool ok = a->refusal == REFUSAL_NONE;
+	if (a->again)
+		return mailbox_settle_again(&u->box, a->ack_seq, a->ack_kind) && ok;
+	const struct item *item = mailbox_settle(&u->box, a->ack_seq, a->ack_kind, a->ack_release, ok);
 	if (!item)
-		return;
+		return ok;
 	chat_count(chat, METRIC_mail_released_total, 1);
 	if (item->flags & (MAIL_RECEIPT | MAIL_INFO) || !u->mail_count)
-		return;
+		return ok;
 	u->mail_count--;
 	u->mail_bytes -= item->bytes < u->mail_bytes ? item->bytes : u->mail_bytes;
+	return ok;
 }
 
 /* Takes credit as any message does, for the answer gives it back. */
@@ -79,13 +76,6 @@ static void receipt_keep(struct chat *chat, struct session *s, const struct pack
 	if (f->item && f->item->state == ITEM_SHOWN)
 		receipt_release(chat, s->entity, f->item, kind);
 	receipt_answer(chat, s, p);
-}
-
-/* Not if an earlier receipt releases it: that goes the same way before this one, and if it fails
- * this one does, too. A pong's release goes another way and may fail alone. */
-static bool receipt_must_release(const struct item *item)
-{
-	return item->state == ITEM_SHOWN || (item->state == ITEM_RELEASING && item->kinds == ACK_PONG);
 }
 
 /* `again`: it was passed on before and is under way still. Its outcome is known when the core of the
@@ -109,10 +99,11 @@ static void receipt_pass_on(struct chat *chat, struct session *s, const struct p
 	if (f->item) {
 		mail.ack_seq = f->item->seq;
 		mail.ack_once = f->item->once;
-		mail.ack_release = receipt_must_release(f->item);
-	}
-	if (f->item && !again)
+		/* Also while another release is under way: that one may fail alone. */
+		mail.ack_release = f->item->state != ITEM_RELEASED;
 		mailbox_acknowledge(&u->box, f->item, kind);
+		entity_pin(s->entity); /* till the answer is back */
+	}
 	router_send(chat, &mail);
 }
 

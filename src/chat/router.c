@@ -76,12 +76,13 @@ static unsigned router_messages_max(const struct chat *chat)
 
 void answer_apply(struct chat *chat, const struct answer *a)
 {
-	struct entity *e = a->ack_kind ? map_get(&chat->entities, a->sender) : NULL;
 	bool taken = !a->refusal;
-	if (a->again)
-		taken = taken && e && receipt_holds(e, a);
-	else if (e)
-		receipt_settled(chat, e, a);
+	if (a->ack_seq) { /* of a stored message: its item, and so the name, was kept for this */
+		struct entity *e = map_get(&chat->entities, a->sender);
+		CHECK(e);
+		taken = receipt_settled(chat, e, a);
+		entity_unpin(chat, e);
+	}
 	struct session *s = session_get(chat, a->session);
 	if (!s)
 		return;
