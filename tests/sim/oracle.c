@@ -251,11 +251,12 @@ static void oracle_acked(struct oracle *o, struct watch *w, const struct said *s
 	struct letter *l = oracle_letter(o, LETTER_MESSAGE, said->to, w->user, said->of);
 	struct copy *c = NULL;
 	for (unsigned i = 0; l && i < l->copy_n; i++) {
-		if (l->copies[i].to_gen != w->gen)
+		if (l->copies[i].to_gen != o->accounts[w->user].gen)
 			continue;
 		c = &l->copies[i];
 		c->acked |= said->kind == SAID_DM ? ACK_DM : ACK_NM;
 		c->acked_at = o->stamp;
+		c->acked_ms = o->trace->ms;
 	}
 	p->known = c && c->received && c->from_gen == o->accounts[said->to].gen;
 }
@@ -328,6 +329,7 @@ void oracle_pong(struct oracle *o, unsigned link, struct str payload)
 			struct copy *c = &w->shows[k].letter->copies[w->shows[k].copy];
 			c->acked |= ACK_PONG;
 			c->acked_at = o->stamp;
+			c->acked_ms = o->trace->ms;
 			if (!c->sure && i + 1 == w->ping_n && !w->closed && w->live)
 				c->sure = o->stamp;
 		}

@@ -63,7 +63,6 @@ static void heard_login(struct oracle *o, struct watch *w, const struct heard *h
 		return;
 	}
 	w->live = true;
-	w->gen = a->gen;
 	w->live_at = o->stamp;
 	w->login_handed = p->handed;
 	if (oracle_online(o, w->user) > o->plan->max_sessions)
@@ -98,7 +97,7 @@ static bool mailbox_may_be_full(const struct oracle *o, const struct pending *p)
 					bytes += strlen(l->sendings[i].passed_on);
 				}
 		}
-	return n > o->plan->mailbox_max_messages || bytes > o->plan->mailbox_max_bytes;
+	return n >= o->plan->mailbox_max_messages || bytes > o->plan->mailbox_max_bytes;
 }
 
 /* May a well-formed message or receipt get this error? */
@@ -168,7 +167,7 @@ static void heard_sr_receipt(struct oracle *o, const struct watch *w, const stru
 		return;
 	struct copy *c = NULL;
 	for (unsigned i = 0; l && i < l->copy_n; i++)
-		if (l->copies[i].to_gen == w->gen)
+		if (l->copies[i].to_gen == o->accounts[w->user].gen && (!c || !c->released))
 			c = &l->copies[i];
 	if (!c) {
 		oracle_accuse_letter(o, FINDING_INVENTED, p->letter, "receipted, but there is no such message");
@@ -270,7 +269,7 @@ static void show_without_gap(struct oracle *o, const struct watch *w, uint64_t s
 		for (const struct letter *l = o->pairs[from][w->user]; l; l = l->next)
 			for (unsigned i = 0; i < l->copy_n; i++) {
 				const struct copy *c = &l->copies[i];
-				if (c->seq > w->last_seq && c->seq < seq && c->to_gen == w->gen &&
+				if (c->seq > w->last_seq && c->seq < seq && c->to_gen == o->accounts[w->user].gen &&
 				    !c->released && !c->acked)
 					oracle_accuse_letter(o, FINDING_SKIPPED, l, "%#llx not shown on link %u "
 						"before %#llx", (unsigned long long)c->seq, w->link,
@@ -286,12 +285,12 @@ static unsigned show_stored(struct oracle *o, struct watch *w, struct letter *l,
 	else if ((c->sure && c->sure < w->login_handed) ||
 		 (c->released && c->released < o->quiet && o->quiet < w->login_handed))
 		oracle_accuse_letter(o, FINDING_AGAIN, l, "on link %u", w->link);
-	else if (c->seq < w->last_seq)
+	else if (c->seq < w->last_seq && !(c->first_shown && plan_store_fails(o->plan)))
 		oracle_accuse_letter(o, FINDING_ORDER, l, "%#llx shown on link %u after %#llx",
 				     (unsigned long long)c->seq, w->link, (unsigned long long)w->last_seq);
 	else
 		show_without_gap(o, w, c->seq);
-	w->last_seq = c->seq;
+	w->last_seq = c->seq > w->last_seq ? c->seq : w->last_seq;
 	if (!c->first_shown) {
 		show_in_order(o, w, l);
 		c->first_shown = o->stamp;
@@ -328,11 +327,12 @@ static bool letter_unstored(const struct letter *l)
 }
 
 /* Which copy is it? The same words may come from one who took the name of a deleted user. */
-static int letter_copy_meant(const struct watch *w, const struct letter *l, struct str text)
+static int letter_copy_meant(const struct oracle *o, const struct watch *w, const struct letter *l,
+			     struct str text)
 {
 	int meant = -1;
 	for (unsigned i = 0; i < l->copy_n; i++)
-		if (l->copies[i].to_gen == w->gen && str_eq(text, str_of(l->copies[i].text)) &&
+		if (l->copies[i].to_gen == o->accounts[w->user].gen && str_eq(text, str_of(l->copies[i].text)) &&
 		    (meant < 0 || watch_shown(w, l, meant) || l->copies[meant].released))
 			meant = (int)i;
 	return meant;
@@ -353,7 +353,7 @@ static unsigned heard_letter(struct oracle *o, struct watch *w, const struct hea
 		oracle_accuse(o, FINDING_INVENTED, h->id, "shown, but nobody sent it: %.*s", STR_ARG(text));
 		return 0;
 	}
-	int copy = letter_copy_meant(w, l, text);
+	int copy = letter_copy_meant(o, w, l, text);
 	if (copy >= 0)
 		return show_stored(o, w, l, (unsigned)copy);
 	if (letter_unstored(l))
@@ -398,7 +398,8 @@ void oracle_pinged(struct oracle *o, unsigned link, struct str payload, int64_t 
 		if (s->copy < 0 || s->ms + o->ack_ping_ms > now_ms)
 			continue;
 		const struct copy *c = &s->letter->copies[s->copy];
-		due = !c->released && (!c->acked || c->acked_at < s->at || plan_store_fails(o->plan));
+		due = !c->released && (!c->acked || c->acked_at < s->at || plan_store_fails(o->plan) ||
+				     c->acked_ms + ORACLE_ACK_MS > now_ms);
 	}
 	if (w->closed)
 		oracle_accuse(o, FINDING_CLOSED, "", "link %u is closed, but was pinged", link);

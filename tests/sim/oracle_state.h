@@ -5,7 +5,7 @@
 
 #define ORACLE_NAMES (PLAN_USERS_MAX + 1)
 #define ORACLE_ADMIN 0 /* user number of the administrator, if there is one */
-#define ORACLE_ACKS_DM_NM (ACK_DM | ACK_NM)
+#define ORACLE_ACK_MS 1000 /* how long a dm may be on its way before a ping is one too many */
 
 /* One time a client sent a letter. */
 struct sending {
@@ -28,6 +28,7 @@ struct copy {
 	char *text;
 	uint64_t committed, first_shown, released;
 	uint64_t acked_at;   /* when it was told last */
+	int64_t acked_ms;
 	uint64_t sure;       /* since when the server can not but know it is acknowledged */
 	bool received;
 };
@@ -68,7 +69,6 @@ struct pending {
 struct watch {
 	unsigned link;
 	int user;
-	unsigned gen;
 	bool live, closed, logout, kicked, malformed_over;
 	uint64_t login_handed; /* of the login that succeeded, or the last one tried */
 	uint64_t live_at;
