@@ -199,18 +199,19 @@ const struct item *mailbox_settle(struct mailbox *box, uint64_t seq, uint8_t kin
 		return releases ? item : NULL;
 	}
 	item->kinds &= (uint8_t)~kind;
+	item->failures++;
 	if (item->state == ITEM_RELEASING && !item->pending)
 		mailbox_restore(box, item);
 	return NULL;
 }
 
-bool mailbox_settle_again(struct mailbox *box, uint64_t seq, uint8_t kind)
+bool mailbox_settle_again(struct mailbox *box, uint64_t seq, uint32_t failures)
 {
 	struct item *item = mailbox_by_seq(box, seq);
 	if (!item || !item->pending)
 		return false;
 	item->pending--;
-	bool holds = item->kinds & kind;
+	bool holds = item->failures == failures;
 	if (item->state == ITEM_RELEASING && !item->pending)
 		mailbox_restore(box, item);
 	return holds;
@@ -474,9 +475,12 @@ void stream_pong(struct chat *chat, struct session *s, const void *payload, size
 		return;
 	uint64_t proven = t->ping_number;
 	t->ping_number = 0;
-	for (size_t i = 0; i < t->sent_n && sent_at(t, i)->number <= proven; i++)
-		if (sent_at(t, i)->item->state == ITEM_SHOWN)
-			receipt_release(chat, s->entity, sent_at(t, i)->item, ACK_PONG);
+	for (size_t i = 0; i < t->sent_n && sent_at(t, i)->number <= proven; i++) {
+		struct item *item = sent_at(t, i)->item;
+		/* Also what a receipt is releasing: that may be refused. */
+		if (item->state != ITEM_RELEASED && !(item->kinds & ACK_PONG))
+			receipt_release(chat, s->entity, item, ACK_PONG);
+	}
 }
 
 bool stream_ping(struct chat *chat, struct session *s, struct mono now)

@@ -34,6 +34,7 @@ struct item {
 	struct item *same_id;    /* the next younger one with this id */
 	struct list acked;       /* in mailbox.acked unless SHOWN */
 	unsigned pending;        /* transactions on their way that say something of it */
+	uint32_t failures;       /* of those, how many failed so far */
 	uint32_t bytes;          /* of the text, for the mailbox limit */
 	uint32_t shown;          /* bit per session */
 	uint32_t refs;           /* entries of streams, and the mailbox itself */
@@ -109,5 +110,6 @@ void mailbox_acknowledge(struct mailbox *box, struct item *item, uint8_t kind);
 /* That transaction is durable, or failed. Returns the item if it is released by it; it lives till
  * the next call. An item that is not there any more is ignored. */
 const struct item *mailbox_settle(struct mailbox *box, uint64_t seq, uint8_t kind, bool release, bool ok);
-/* The same for a repeat of a receipt, whose first sending was settled before. Did that succeed? */
-bool mailbox_settle_again(struct mailbox *box, uint64_t seq, uint8_t kind);
+/* The same for a repeat of a receipt, whose first sending was settled before. Did that succeed?
+ * `failures`: item.failures when the repeat was sent. */
+bool mailbox_settle_again(struct mailbox *box, uint64_t seq, uint32_t failures);

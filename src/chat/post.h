@@ -26,6 +26,7 @@ struct mail_in {
 	uint64_t ack_seq;      /* receipts: what they acknowledge in the sender's mailbox; 0 not known */
 	uint64_t place;        /* p 0: its place among stored mail, where that must be kept; else 0 */
 	struct hash128 ack_once;
+	uint32_t ack_failures; /* receipts: item.failures when it was sent */
 	uint8_t flags;         /* MAIL_… of what is to be stored */
 	uint8_t ack_flags;     /* MAIL_… of what is released */
 	uint8_t ack_kind;      /* ACK_DM, ACK_NM; 0: a message */
@@ -43,6 +44,7 @@ struct answer {
 	uint64_t session;
 	uint64_t ack_seq;      /* as in the mail_in */
 	uint32_t bytes;        /* credit that comes back to the session */
+	uint32_t ack_failures; /* as in the mail_in */
 	uint8_t ack_kind;
 	uint8_t refusal;       /* enum refusal; NONE: taken */
 	bool ack_release;

@@ -48,7 +48,7 @@ bool receipt_settled(struct chat *chat, struct entity *e, const struct answer *a
 	struct user *u = &e->user;
 	bool ok = a->refusal == REFUSAL_NONE;
 	if (a->again)
-		return mailbox_settle_again(&u->box, a->ack_seq, a->ack_kind) && ok;
+		return mailbox_settle_again(&u->box, a->ack_seq, a->ack_failures) && ok;
 	const struct item *item = mailbox_settle(&u->box, a->ack_seq, a->ack_kind, a->ack_release, ok);
 	if (!item)
 		return ok;
@@ -98,6 +98,7 @@ static void receipt_pass_on(struct chat *chat, struct session *s, const struct p
 	};
 	if (f->item) {
 		mail.ack_seq = f->item->seq;
+		mail.ack_failures = f->item->failures;
 		mail.ack_once = f->item->once;
 		/* Also while another release is under way: that one may fail alone. */
 		mail.ack_release = f->item->state != ITEM_RELEASED;

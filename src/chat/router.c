@@ -9,7 +9,8 @@ struct answer answer_to(const struct mail_in *mail, enum refusal refusal)
 {
 	return (struct answer){
 		.session = mail->session, .ack_seq = mail->ack_seq, .ack_kind = mail->ack_kind,
-		.ack_release = mail->ack_release, .again = mail->again, .bytes = (uint32_t)mail->text.n,
+		.ack_release = mail->ack_release, .again = mail->again,
+		.ack_failures = mail->ack_failures, .bytes = (uint32_t)mail->text.n,
 		.refusal = (uint8_t)refusal, .want_sr = mail->want_sr, .sender = mail->sender,
 		.id = mail->id, .target = mail->target,
 	};
