@@ -50,7 +50,9 @@ struct entity {
 	bool stale;            /* a batch that touched it failed: read anew once nothing is in flight */
 	uint8_t kind;          /* enum store_name_kind */
 	unsigned pins;         /* effects, reads and jobs in flight that point here, and sessions */
-	unsigned effects;      /* of those, effects of batches not committed */
+	unsigned effects;      /* of those, effects of batches not committed … */
+	unsigned acks;         /* … and receipts under way that say something of its mailbox */
+	bool recount;          /* mail_count may be off by these: read anew after them */
 	struct list idle;      /* in chat->idle while nothing pins it */
 	struct buf waiting;    /* posts that wait till it is ready */
 	unsigned failures;     /* failed logins in the minute since … */
@@ -251,7 +253,7 @@ void entity_loaded(struct chat *chat, struct lookup *l);
 void entity_become_user(struct entity *e, uint64_t born, bool admin, struct str token);
 void entity_close_sessions(struct chat *chat, struct entity *e, enum close_reason why);
 void entity_set_token(struct entity *e, struct str token);
-void entity_become_nobody(struct chat *chat, struct entity *e); /* its sessions are gone already */
+void entity_become_nobody(struct entity *e); /* its sessions are gone already */
 void entity_free(struct entity *e);
 
 /* router.c */

@@ -85,6 +85,12 @@ void entity_set_token(struct entity *e, struct str token)
 
 void entity_become_user(struct entity *e, uint64_t born, bool admin, struct str token)
 {
+	if (e->user.born != born) { /* what another of that name was shown is none of his */
+		unsigned reads = e->user.box.reads;
+		mailbox_deinit(&e->user.box);
+		mailbox_init(&e->user.box);
+		e->user.box.reads = reads;
+	}
 	e->kind = STORE_USER;
 	e->user.born = born;
 	e->user.admin = admin;
@@ -100,14 +106,11 @@ void entity_close_sessions(struct chat *chat, struct entity *e, enum close_reaso
 		session_close(chat, LIST_ENTRY(e->user.sessions.next, struct session, of_user), why);
 }
 
-void entity_become_nobody(struct chat *chat, struct entity *e)
+/* The rest of what memory knows of him stays, should the deletion fail: acknowledgements under way
+ * still count then. */
+void entity_become_nobody(struct entity *e)
 {
-	(void)chat;
 	CHECK(list_empty(&e->user.sessions));
-	unsigned reads = e->user.box.reads;
-	user_deinit(&e->user);
-	user_init(&e->user);
-	e->user.box.reads = reads;
 	e->kind = STORE_NOBODY;
 }
 
@@ -207,13 +210,14 @@ static void entity_fill(struct chat *chat, struct entity *e, const struct store_
 		entity_set_token(e, row->token);
 		e->user.admin = row->type == 1;
 		e->user.last_seen_ms = row->last_seen_ms;
+		e->recount = e->acks > 0; /* the store may or may not know of them yet */
 		e->user.mail_count = row->mail_count;
 		e->user.mail_bytes = row->mail_bytes;
 		return;
 	}
 	entity_close_sessions(chat, e, CLOSE_REMOVED);
 	if (e->kind == STORE_USER)
-		entity_become_nobody(chat, e);
+		entity_become_nobody(e);
 }
 
 void entity_loaded(struct chat *chat, struct lookup *l)

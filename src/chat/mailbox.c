@@ -519,6 +519,23 @@ void mailbox_show(struct chat *chat, struct entity *e, const struct op_mail *mai
 	}
 }
 
+void mailbox_show_again(struct chat *chat, struct entity *e, uint64_t seq)
+{
+	struct item *item = mailbox_by_seq(&e->user.box, seq);
+	if (item && item->state != ITEM_SHOWN)
+		return;
+	LIST_EACH_SAFE(&e->user.sessions, it, tmp) {
+		struct session *s = LIST_ENTRY(it, struct session, of_user);
+		struct stream *t = &s->stream;
+		uint64_t *position = t->reading ? &t->rewind : &t->cursor;
+		if (item && item->shown & 1u << s->slot)
+			continue;
+		*position = seq - 1 < *position ? seq - 1 : *position;
+		t->behind = true;
+		stream_go_on(chat, s);
+	}
+}
+
 bool mailbox_show_unstored(struct chat *chat, struct entity *e, const struct mail_in *mail)
 {
 	bool taken = false;

@@ -91,6 +91,8 @@ unsigned stream_unacknowledged(const struct stream *t);
 
 /* Mail that became durable: shows it to all sessions of the user. */
 void mailbox_show(struct chat *chat, struct entity *e, const struct op_mail *mail);
+/* A release failed: sessions that passed over the mail while it was being released read it again. */
+void mailbox_show_again(struct chat *chat, struct entity *e, uint64_t seq);
 /* p 0 mail. False: no session took it. */
 bool mailbox_show_unstored(struct chat *chat, struct entity *e, const struct mail_in *mail);
 

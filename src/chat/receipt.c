@@ -47,9 +47,13 @@ bool receipt_settled(struct chat *chat, struct entity *e, const struct answer *a
 {
 	struct user *u = &e->user;
 	bool ok = a->refusal == REFUSAL_NONE;
+	const struct item *item = NULL;
 	if (a->again)
-		return mailbox_settle_again(&u->box, a->ack_seq, a->ack_failures) && ok;
-	const struct item *item = mailbox_settle(&u->box, a->ack_seq, a->ack_kind, a->ack_release, ok);
+		ok = mailbox_settle_again(&u->box, a->ack_seq, a->ack_failures) && ok;
+	else
+		item = mailbox_settle(&u->box, a->ack_seq, a->ack_kind, a->ack_release, ok);
+	if (!ok)
+		mailbox_show_again(chat, e, a->ack_seq);
 	if (!item)
 		return ok;
 	chat_count(chat, METRIC_mail_released_total, 1);
@@ -104,6 +108,7 @@ static void receipt_pass_on(struct chat *chat, struct session *s, const struct p
 		mail.ack_release = f->item->state != ITEM_RELEASED;
 		mailbox_acknowledge(&u->box, f->item, kind);
 		entity_pin(s->entity); /* till the answer is back */
+		s->entity->acks++;
 	}
 	router_send(chat, &mail);
 }

@@ -82,6 +82,8 @@ void answer_apply(struct chat *chat, const struct answer *a)
 		struct entity *e = map_get(&chat->entities, a->sender);
 		CHECK(e);
 		taken = receipt_settled(chat, e, a);
+		if (--e->acks == 0 && e->recount)
+			e->stale = true;
 		entity_unpin(chat, e);
 	}
 	struct session *s = session_get(chat, a->session);

@@ -87,7 +87,7 @@ static void admin_delete(struct chat *chat, struct entity *e, const struct reque
 	size_t mark = txn_begin(ops);
 	txn_add(ops, &op);
 	txn_end(ops, mark);
-	entity_become_nobody(chat, e);
+	entity_become_nobody(e);
 	commit_done(chat, e, r);
 }
 
