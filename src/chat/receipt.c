@@ -196,7 +196,7 @@ static struct item *receipt_adopt(struct chat *chat, struct entity *e, const str
 static int receipt_choose(struct chat *chat, struct entity *e, struct store_read *read,
 			  struct str sender, uint8_t kind, struct found *out)
 {
-	struct store_find_row row, best;
+	struct store_find_row row, best = { 0 };
 	size_t cursor = 0;
 	int r, best_rank = 0;
 	while ((r = store_find_row_next(buf_view(&read->rows), &cursor, &row)) == 1) {
