@@ -5,7 +5,7 @@
 static unsigned pending_fits(const struct oracle *o, const struct pending *p, const struct heard *h)
 {
 	bool letter = p->kind == SAID_MESSAGE || p->kind == SAID_DM || p->kind == SAID_NM;
-	bool stored = letter && p->letter && oracle_copy(o, p->letter);
+	bool stored = letter && p->letter && (p->letter->kind == LETTER_P0 || oracle_copy(o, p->letter));
 	if (p->answered)
 		return 0;
 	if (h->kind == HEARD_SR)
@@ -24,17 +24,21 @@ static unsigned pending_fits(const struct oracle *o, const struct pending *p, co
 	}
 }
 
-static struct pending *watch_question(const struct oracle *o, struct watch *w, const struct heard *h)
+/* `sure_out`: it can be no other one. */
+static struct pending *watch_question(const struct oracle *o, struct watch *w, const struct heard *h,
+				      bool *sure_out)
 {
 	struct pending *best = NULL;
-	unsigned best_fit = 0;
+	unsigned best_fit = 0, n = 0;
 	for (unsigned i = 0; i < w->pending_n; i++) {
 		unsigned fit = pending_fits(o, &w->pendings[i], h);
+		n += fit > 0;
 		if (fit > best_fit) {
 			best_fit = fit;
 			best = &w->pendings[i];
 		}
 	}
+	*sure_out = n == 1;
 	return best;
 }
 
@@ -101,16 +105,16 @@ static bool mailbox_may_be_full(const struct oracle *o, const struct pending *p)
 }
 
 /* May a well-formed message or receipt get this error? */
-static bool letter_may_be_refused(const struct oracle *o, const struct pending *p, const char *code)
+static bool letter_may_be_refused(const struct oracle *o, int user, const struct pending *p, const char *code)
 {
 	if (strcmp(code, "401") == 0)
 		return p->early;
 	if (strcmp(code, "503") == 0)
 		return plan_store_fails(o->plan);
 	if (strcmp(code, "507") == 0)
-		return p->kind == SAID_MESSAGE && mailbox_may_be_full(o, p);
+		return p->kind == SAID_MESSAGE && (mailbox_may_be_full(o, p) || oracle_volatile(o, p->to));
 	if (strcmp(code, "404") == 0)
-		return p->to == TALK_NOBODY || oracle_volatile(o, p->to) ||
+		return p->to == TALK_NOBODY || oracle_volatile(o, p->to) || oracle_volatile(o, user) ||
 		       (p->kind != SAID_MESSAGE && !p->known);
 	return false;
 }
@@ -129,18 +133,18 @@ static bool request_may_be_refused(const struct oracle *o, const struct watch *w
 	return p->kind == SAID_ADMIN && (strcmp(code, "404") == 0 || strcmp(code, "409") == 0);
 }
 
-static void heard_error(struct oracle *o, struct watch *w, const struct heard *h, struct pending *p)
+static void heard_error(struct oracle *o, struct watch *w, const struct heard *h, struct pending *p, bool sure)
 {
 	bool letter = p->kind == SAID_MESSAGE || p->kind == SAID_DM || p->kind == SAID_NM;
 	bool fine = p->kind == SAID_ODD ? strcmp(h->code, p->code) == 0 ||
 						  (p->early && !p->malformed && strcmp(h->code, "401") == 0) ||
 						  (plan_store_fails(o->plan) && strcmp(h->code, "503") == 0)
-		    : letter ? letter_may_be_refused(o, p, h->code)
+		    : letter ? letter_may_be_refused(o, w->user, p, h->code)
 			     : request_may_be_refused(o, w, p, h->code);
 	if (!fine)
 		oracle_accuse(o, FINDING_REFUSED, p->id, "link %u of %s: id '%s' (kind %d) got %s", w->link,
 			      oracle_name(w->user), p->id, p->kind, h->code);
-	if (!letter || !p->letter)
+	if (!letter || !p->letter || !sure)
 		return;
 	struct sending *s = &p->letter->sendings[p->sending];
 	s->refused = true;
@@ -169,6 +173,8 @@ static void heard_sr_receipt(struct oracle *o, const struct watch *w, const stru
 	for (unsigned i = 0; l && i < l->copy_n; i++)
 		if (l->copies[i].to_gen == o->accounts[w->user].gen && (!c || !c->released))
 			c = &l->copies[i];
+	if (oracle_volatile(o, w->user) || oracle_volatile(o, p->to))
+		return;
 	if (!c) {
 		oracle_accuse_letter(o, FINDING_INVENTED, p->letter, "receipted, but there is no such message");
 		return;
@@ -200,7 +206,8 @@ static void heard_sr(struct oracle *o, struct watch *w, struct pending *p)
 
 static void heard_answer(struct oracle *o, struct watch *w, const struct heard *h, struct str text)
 {
-	struct pending *p = watch_question(o, w, h);
+	bool sure;
+	struct pending *p = watch_question(o, w, h, &sure);
 	if (!p) {
 		oracle_accuse(o, FINDING_ANSWER, h->kind == HEARD_SR ? h->of : h->id,
 			      "link %u of %s: no question to %.*s", w->link, oracle_name(w->user), STR_ARG(text));
@@ -212,7 +219,7 @@ static void heard_answer(struct oracle *o, struct watch *w, const struct heard *
 		heard_login(o, w, h, p);
 		break;
 	case HEARD_ERROR:
-		heard_error(o, w, h, p);
+		heard_error(o, w, h, p, sure);
 		break;
 	case HEARD_SR:
 		heard_sr(o, w, p);
@@ -333,7 +340,7 @@ static int letter_copy_meant(const struct oracle *o, const struct watch *w, cons
 	int meant = -1;
 	for (unsigned i = 0; i < l->copy_n; i++)
 		if (l->copies[i].to_gen == o->accounts[w->user].gen && str_eq(text, str_of(l->copies[i].text)) &&
-		    (meant < 0 || watch_shown(w, l, meant) || l->copies[meant].released))
+		    (meant < 0 || watch_shown(w, l, meant) || l->copies[meant].released || l->copies[meant].acked))
 			meant = (int)i;
 	return meant;
 }

@@ -229,18 +229,20 @@ static void device_write(struct people *p, struct device *d, struct link *l)
 		const struct said *old = fifo_at(&d->done, dice_below(p->dice, (unsigned)d->done.n));
 		if (old->to != to && !outbox_has(d, old->id)) {
 			(void)snprintf(id, sizeof(id), "%s", old->id);
-			flags.p0 = false;
+			flags.p0 = flags.sc0 = false; /* the answers could not be told apart */
 		}
 	}
 	device_send(p, d, l, compose_message(id, d->user, to, flags, ++p->contents, size, p->dice));
 }
 
-/* Sends a receipted message again: it must be receipted and not delivered. */
+/* Sends a receipted message again: it must be receipted and not delivered. If as p 0, for the last
+ * time: its answer could not be told from others'. */
 static void device_repeat(struct people *p, struct device *d, struct link *l)
 {
 	if (!d->done.n)
 		return;
-	const struct said *old = fifo_at(&d->done, dice_below(p->dice, (unsigned)d->done.n));
+	unsigned which = dice_below(p->dice, (unsigned)d->done.n);
+	struct said *old = fifo_at(&d->done, which);
 	if (outbox_has(d, old->id))
 		return;
 	if (dice_chance(p->dice, 500)) {
@@ -249,6 +251,10 @@ static void device_repeat(struct people *p, struct device *d, struct link *l)
 	}
 	struct compose_flags flags = { dice_chance(p->dice, 300), false, old->pc0 };
 	device_send(p, d, l, compose_message(old->id, d->user, old->to, flags, ++p->contents, 10, p->dice));
+	if (flags.p0) {
+		(void)fifo_take(&d->done, which);
+		said_free(&old);
+	}
 }
 
 static void device_administer(struct people *p, struct device *d, struct link *l)
