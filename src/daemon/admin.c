@@ -105,7 +105,7 @@ static void client_free(struct admin_client *c)
 
 static void watch(struct admin_client *c)
 {
-	bool full = c->in.n >= ADMIN_LINE_MAX && !c->body_left;
+	bool full = c->job && c->in.n >= ADMIN_LINE_MAX && !c->body_left;
 	loop_change(c->admin->daemon->loop, &c->io, !full, c->out.n > c->out_at);
 }
 

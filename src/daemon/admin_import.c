@@ -8,6 +8,7 @@
  *        -> STORE: one transaction
  *        -> LET GO of the names, which then are read anew
  *
+ * What is wrong with rows by themselves is told together with what CHECK finds.
  * Main goes from step to step; within CHECK, HOLD and LET GO the import belongs to one worker after
  * the other, which takes some rows a turn. A client that goes away ends it, before STORE, with nothing
  * changed. */
@@ -47,7 +48,7 @@ struct import {
 	struct buf body;
 	struct row *rows;
 	size_t n;
-	json_t *faults;         /* the first of them: [{"line","error"}] */
+	struct fault { unsigned line; const char *what; } faults[FAULTS_MAX]; /* the first of them */
 	unsigned fault_n;
 	enum step step;
 	/* CHECK_NAMES, HOLD, LET_GO: the worker's while it walks. */
@@ -73,7 +74,6 @@ static void import_free(void *state)
 	token_forget(im->body.p, im->body.cap);
 	buf_deinit(&im->body);
 	arena_deinit(&im->hashes);
-	json_decref(im->faults);
 	free(im->rows);
 	free(im->again);
 	free(im->ready);
@@ -83,16 +83,29 @@ static void import_free(void *state)
 
 static void add_fault(struct import *im, unsigned line, const char *what)
 {
-	if (im->fault_n++ < FAULTS_MAX)
-		json_array_append_new(im->faults, json_pack("{sI ss}", "line", (json_int_t)line, "error", what));
+	if (im->fault_n < FAULTS_MAX)
+		im->faults[im->fault_n] = (struct fault){ line, what };
+	im->fault_n++;
+}
+
+static int by_line(const void *a, const void *b)
+{
+	const struct fault *x = a, *y = b;
+	return (x->line > y->line) - (x->line < y->line);
 }
 
 static void answer_faults(struct import *im)
 {
 	char sentence[128];
+	json_t *lines = json_array();
+	unsigned told = im->fault_n < FAULTS_MAX ? im->fault_n : FAULTS_MAX;
+	qsort(im->faults, told, sizeof(im->faults[0]), by_line);
+	for (unsigned i = 0; i < told; i++)
+		json_array_append_new(lines, json_pack("{sI ss}", "line", (json_int_t)im->faults[i].line,
+						       "error", im->faults[i].what));
 	snprintf(sentence, sizeof(sentence), "Nothing was imported: %u %s wrong.", im->fault_n,
 		 im->fault_n == 1 ? "line is" : "lines are");
-	admin_finish(im->job, json_pack("{ss ss sO}", "error", sentence, "code", "400", "lines", im->faults));
+	admin_finish(im->job, json_pack("{ss ss so}", "error", sentence, "code", "400", "lines", lines));
 }
 
 static size_t workers_of(const struct import *im)
@@ -400,7 +413,7 @@ static void import_body(struct admin_job *job)
 {
 	struct import *im = job->state;
 	read_rows(im);
-	if (im->fault_n || im->n == 0) {
+	if (im->n == 0) {
 		finish(im);
 		return;
 	}
@@ -428,7 +441,6 @@ void import_begin(struct admin_job *job)
 	im->job = job;
 	buf_init(&im->body, IMPORT_BYTES_MAX);
 	arena_init(&im->hashes, HASHES_BYTES_MAX);
-	im->faults = json_array();
 	im->again = calloc(HASHES_QUICK, sizeof(size_t));
 	CHECK(im->again);
 	loop_timers_init(job->daemon->loop, &im->reports, PROGRESS_MS, report_due, im);

@@ -170,8 +170,7 @@ static void say_wanted(const struct row *row, struct buf *errors)
 		BUF_LIT(errors, ", or auto");
 }
 
-/* Values are shown in messages, cut, and with nothing a terminal would act on. */
-static void say_value(struct str value, struct buf *errors)
+void config_say_value(struct str value, struct buf *errors)
 {
 	size_t n = value.n < 64 ? value.n : 64;
 	for (size_t i = 0; i < n; i++)
@@ -189,8 +188,8 @@ void config_set(struct config *config, struct str key, struct str value, const c
 		k++;
 	if (k == CONFIG_KEYS) {
 		buf_printf(errors, "%s: ", place);
-		say_value(key, errors);
-		buf_printf(errors, ": no such key; did you mean %s?\n", config_nearest(key));
+		config_say_value(key, errors);
+		buf_printf(errors, ": no such key; did you mean %.*s?\n", STR_ARG(config_nearest(key)));
 		return;
 	}
 	if (parse(&rows[k], value, member(config, k)) == OK) {
@@ -200,7 +199,7 @@ void config_set(struct config *config, struct str key, struct str value, const c
 		return;
 	}
 	buf_printf(errors, "%s: %s: '", place, rows[k].shown.key);
-	say_value(value, errors);
+	config_say_value(value, errors);
 	BUF_LIT(errors, "' ");
 	say_wanted(&rows[k], errors);
 	BUF_LIT(errors, "\n");
@@ -278,7 +277,7 @@ static void check_listen(const struct config *config, struct buf *errors)
 		if (address_parse(config->server_listen.item[i], &address, &n) == OK)
 			continue;
 		buf_printf(errors, "%s: server.listen: '", place);
-		say_value(config->server_listen.item[i], errors);
+		config_say_value(config->server_listen.item[i], errors);
 		BUF_LIT(errors, "' is neither HOST:PORT with a numeric host nor unix:PATH\n");
 	}
 }
@@ -371,17 +370,29 @@ static unsigned distance(struct str a, struct str b)
 	return row[b.n];
 }
 
-const char *config_nearest(struct str key)
+static struct str nearest(struct str word, bool section)
 {
-	enum config_key best = 0;
+	struct str best = STR_NONE;
 	unsigned least = UINT32_MAX;
-	key.n = key.n < KEY_BYTES_MAX ? key.n : KEY_BYTES_MAX;
+	word.n = word.n < KEY_BYTES_MAX ? word.n : KEY_BYTES_MAX;
 	for (enum config_key k = 0; k < CONFIG_KEYS; k++) {
-		unsigned d = distance(key, str_of(rows[k].shown.key));
+		const char *key = rows[k].shown.key;
+		struct str known = { key, section ? strcspn(key, ".") : strlen(key) };
+		unsigned d = distance(word, known);
 		if (d < least) {
 			least = d;
-			best = k;
+			best = known;
 		}
 	}
-	return rows[best].shown.key;
+	return best;
+}
+
+struct str config_nearest(struct str key)
+{
+	return nearest(key, false);
+}
+
+struct str config_nearest_section(struct str section)
+{
+	return nearest(section, true);
 }

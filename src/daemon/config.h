@@ -87,5 +87,8 @@ int config_admin_socket(const struct config *config, char out[CONFIG_SOCKET_PATH
 bool config_differs(const struct config *a, const struct config *b, enum config_key key);
 /* Gives `config` the old values of keys that cannot change in a running server. */
 void config_keep(struct config *config, const struct config *old);
-/* The known key most like this one. */
-const char *config_nearest(struct str key);
+/* Text of the user in a message: cut, and with nothing a terminal would act on. */
+void config_say_value(struct str value, struct buf *errors);
+/* The known key, or section, most like this one. */
+struct str config_nearest(struct str key);
+struct str config_nearest_section(struct str section);

@@ -128,6 +128,51 @@ static bool read_section(struct reader *r)
 	return !r->stop;
 }
 
+static bool is_section(struct str name)
+{
+	for (enum config_key k = 0; k < CONFIG_KEYS; k++) {
+		const char *key = config_row(k)->key;
+		if (str_eq(name, (struct str){ key, strcspn(key, ".") }))
+			return true;
+	}
+	return false;
+}
+
+/* A section nobody knows: is told once, and its keys are passed over. */
+static bool skip_section(struct reader *r, size_t line)
+{
+	int depth = 0;
+	buf_printf(r->errors, "%s:%zu: ", r->path, line);
+	config_say_value(buf_view(&r->section), r->errors);
+	buf_printf(r->errors, ": no such section; did you mean %.*s?\n",
+		   STR_ARG(config_nearest_section(buf_view(&r->section))));
+	do {
+		depth += r->event.type == YAML_MAPPING_START_EVENT || r->event.type == YAML_SEQUENCE_START_EVENT;
+		depth -= r->event.type == YAML_MAPPING_END_EVENT || r->event.type == YAML_SEQUENCE_END_EVENT;
+	} while (depth > 0 && next(r));
+	return !r->stop;
+}
+
+/* At the name of a section. */
+static bool read_one_section(struct reader *r)
+{
+	size_t line = event_line(r);
+	if (r->event.type != YAML_SCALAR_EVENT || event_text(r).n > SECTION_BYTES_MAX)
+		return stop(r, "a section is plain text");
+	buf_clear(&r->section);
+	buf_str(&r->section, event_text(r));
+	if (!next(r))
+		return false;
+	if (!is_section(buf_view(&r->section)))
+		return skip_section(r, line);
+	if (r->event.type == YAML_SCALAR_EVENT && event_text(r).n == 0)
+		return true; /* nothing in it */
+	if (r->event.type == YAML_MAPPING_START_EVENT)
+		return read_section(r);
+	buf_str(&r->key, buf_view(&r->section));
+	return stop(r, "is a section of keys, not a value");
+}
+
 /* At the first event of the document. */
 static void read_sections(struct reader *r)
 {
@@ -137,26 +182,8 @@ static void read_sections(struct reader *r)
 		stop(r, "a configuration is sections of keys");
 		return;
 	}
-	while (next(r) && r->event.type != YAML_MAPPING_END_EVENT) {
-		if (r->event.type != YAML_SCALAR_EVENT || event_text(r).n > SECTION_BYTES_MAX) {
-			stop(r, "a section is plain text");
-			return;
-		}
-		buf_clear(&r->section);
-		buf_str(&r->section, event_text(r));
-		if (!next(r))
-			return;
-		if (r->event.type == YAML_SCALAR_EVENT && event_text(r).n == 0)
-			continue; /* a section with nothing in it */
-		buf_str(&r->key, buf_view(&r->section));
-		if (r->event.type != YAML_MAPPING_START_EVENT) {
-			stop(r, "is a section of keys, not a value");
-			return;
-		}
-		buf_clear(&r->key);
-		if (!read_section(r))
-			return;
-	}
+	while (next(r) && r->event.type != YAML_MAPPING_END_EVENT && read_one_section(r))
+		;
 }
 
 void config_read_text(struct config *config, const char *path, struct str text, struct buf *errors)

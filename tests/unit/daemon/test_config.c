@@ -150,7 +150,10 @@ static void mistakes_are_told_with_file_line_and_key(void **state)
 		{ "limits:\n  max_pakcet: 1KiB\n",
 		  "f.yaml:2: limits.max_pakcet: no such key; did you mean limits.max_packet?\n" },
 		{ "limit:\n  max_sessions: 2\n",
-		  "f.yaml:2: limit.max_sessions: no such key; did you mean limits.max_sessions?\n" },
+		  "f.yaml:1: limit: no such section; did you mean limits?\n" },
+		{ "other: [ 1, { a: 2 } ]\nlog:\n  level: no\n",
+		  "f.yaml:1: other: no such section; did you mean server?\n"
+		  "f.yaml:3: log.level: 'no' is none of error|warn|info|debug\n" },
 		{ "limits:\n\n  login_timeout: 10\n",
 		  "f.yaml:3: limits.login_timeout: '10' is no time from 1ms to 1h "
 		  "(units: ms, s, m, h, d)\n" },
@@ -182,7 +185,7 @@ static void mistakes_are_told_with_file_line_and_key(void **state)
 		{ "log:\n  level: \"in\\0fo\"\n",
 		  "f.yaml:2: log.level: 'in?fo' is none of error|warn|info|debug\n" },
 		{ "\"lo\\eg\":\n  level: info\n",
-		  "f.yaml:2: lo?g.level: no such key; did you mean log.level?\n" },
+		  "f.yaml:1: lo?g: no such section; did you mean log?\n" },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
