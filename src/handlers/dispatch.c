@@ -10,7 +10,7 @@ static const struct handler handlers[PACKET_KIND_COUNT] = {
 #include "handlers/handlers.def"
 #undef HANDLER_SELF
 #undef HANDLER_NAMED
-	[PACKET_UNKNOWN] = { .name = "HOLD", .home = NAMED, .request = admin_hold },
+	[PACKET_UNKNOWN] = { .name = "HOLD", .home = NAMED, .request = handle_hold },
 };
 
 /* An error about a server request is an srp (protocol.md section 3). */

@@ -18,15 +18,15 @@ struct handler {
 	void (*request)(struct chat *chat, struct entity *e, const struct request *r);
 };
 
-/* login.c: section 4 */
-void login_login(struct chat *chat, struct session *s, struct packet *p);
-void login_logout(struct chat *chat, struct session *s, struct packet *p);
-/* server.c: section 11 */
-void server_request(struct chat *chat, struct session *s, struct packet *p);
-/* admin.c: section 11 */
-bool admin_about(struct chat *chat, struct session *s, const struct packet *p, struct str *about_out);
-void admin_request(struct chat *chat, struct entity *e, const struct request *r);
+/* handle_login.c: section 4 */
+void handle_login(struct chat *chat, struct session *s, struct packet *p);
+void handle_logout(struct chat *chat, struct session *s, struct packet *p);
+/* handle_server.c: section 11 */
+void handle_server(struct chat *chat, struct session *s, struct packet *p);
+/* handle_admin.c: section 11 */
+bool handle_admin_about(struct chat *chat, struct session *s, const struct packet *p, struct str *about_out);
+void handle_admin(struct chat *chat, struct entity *e, const struct request *r);
 /* Holds a name for an import (handlers_hold); the row of PACKET_UNKNOWN, which no client can reach. */
-void admin_hold(struct chat *chat, struct entity *e, const struct request *r);
-/* message.c: section 12 */
-void message_send(struct chat *chat, struct session *s, struct packet *p);
+void handle_hold(struct chat *chat, struct entity *e, const struct request *r);
+/* handle_message.c: section 12 */
+void handle_message(struct chat *chat, struct session *s, struct packet *p);

@@ -1,7 +1,7 @@
 /* protocol.md section 11: server requests, time and knock. */
 #include "handlers/handler.h"
 
-void server_request(struct chat *chat, struct session *s, struct packet *p)
+void handle_server(struct chat *chat, struct session *s, struct packet *p)
 {
 	struct buf *out = chat_scratch(chat);
 	if (str_eq(p->srq.t, STR("t")))

@@ -3,7 +3,7 @@
 #include "handlers/handler.h"
 #include <stdlib.h>
 
-bool admin_about(struct chat *chat, struct session *s, const struct packet *p, struct str *about_out)
+bool handle_admin_about(struct chat *chat, struct session *s, const struct packet *p, struct str *about_out)
 {
 	*about_out = p->ad.i;
 	const struct packet_ad *ad = &p->ad;
@@ -91,7 +91,7 @@ static void admin_delete(struct chat *chat, struct entity *e, const struct reque
 	commit_done(chat, e, r);
 }
 
-void admin_request(struct chat *chat, struct entity *e, const struct request *r)
+void handle_admin(struct chat *chat, struct entity *e, const struct request *r)
 {
 	const struct packet_ad *ad = &r->packet.ad;
 	bool create = str_eq(ad->c, STR("cr"));
@@ -160,14 +160,14 @@ void handlers_hold(struct chat *chat, struct str name,
 {
 	struct job *job = hold_job(chat, done, ctx);
 	struct request r = { .job = job->id, .about = name };
-	r.packet.kind = PACKET_UNKNOWN; /* its row is admin_hold */
+	r.packet.kind = PACKET_UNKNOWN; /* its row is handle_hold */
 	if (name_check(name, chat->settings->names_ascii) != NAME_GOOD)
 		request_reply(chat, &r, REFUSAL_BAD, STR_NONE);
 	else
 		request_accept(chat, &r);
 }
 
-void admin_hold(struct chat *chat, struct entity *e, const struct request *r)
+void handle_hold(struct chat *chat, struct entity *e, const struct request *r)
 {
 	if (e->kind != STORE_NOBODY) {
 		request_reply(chat, r, REFUSAL_TAKEN, STR_NONE);

@@ -39,7 +39,7 @@ static void message_pass(struct chat *chat, struct session *s, struct packet *p)
 	router_send(chat, &mail);
 }
 
-void message_send(struct chat *chat, struct session *s, struct packet *p)
+void handle_message(struct chat *chat, struct session *s, struct packet *p)
 {
 	const char *fault = message_fault(&p->m);
 	if (!fault && p->m.c.p && p->m.t.p && !message_type_known(p->m.t))
