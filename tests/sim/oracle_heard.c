@@ -112,7 +112,8 @@ static bool letter_may_be_refused(const struct oracle *o, int user, const struct
 	if (strcmp(code, "503") == 0)
 		return plan_store_fails(o->plan);
 	if (strcmp(code, "507") == 0)
-		return p->kind == SAID_MESSAGE && (mailbox_may_be_full(o, p) || oracle_volatile(o, p->to));
+		return p->kind == SAID_MESSAGE && (mailbox_may_be_full(o, p) || oracle_volatile(o, p->to) ||
+							     oracle_volatile(o, user));
 	if (strcmp(code, "404") == 0)
 		return p->to == TALK_NOBODY || oracle_volatile(o, p->to) || oracle_volatile(o, user) ||
 		       (p->kind != SAID_MESSAGE && !p->known);
@@ -276,6 +277,8 @@ static void show_without_gap(struct oracle *o, const struct watch *w, uint64_t s
 		for (const struct letter *l = o->pairs[from][w->user]; l; l = l->next)
 			for (unsigned i = 0; i < l->copy_n; i++) {
 				const struct copy *c = &l->copies[i];
+				if (l->copy_n > 1 && oracle_volatile(o, from))
+					continue; /* the same words of two users of one name */
 				if (c->seq > w->last_seq && c->seq < seq && c->to_gen == o->accounts[w->user].gen &&
 				    !c->released && !c->acked)
 					oracle_accuse_letter(o, FINDING_SKIPPED, l, "%#llx not shown on link %u "
@@ -287,17 +290,21 @@ static void show_without_gap(struct oracle *o, const struct watch *w, uint64_t s
 static unsigned show_stored(struct oracle *o, struct watch *w, struct letter *l, unsigned copy)
 {
 	struct copy *c = &l->copies[copy];
-	if (watch_shown(w, l, (int)copy))
-		oracle_accuse_letter(o, FINDING_TWICE, l, "shown twice on link %u", w->link);
-	else if ((c->sure && c->sure < w->login_handed) ||
-		 (c->released && c->released < o->quiet && o->quiet < w->login_handed))
+	bool doubtful = l->copy_n > 1 && oracle_volatile(o, l->from); /* which one is it? */
+	if ((c->sure && c->sure < w->login_handed) ||
+	    (c->released && c->released < o->quiet && o->quiet < w->login_handed))
 		oracle_accuse_letter(o, FINDING_AGAIN, l, "on link %u", w->link);
-	else if (c->seq < w->last_seq && !(c->first_shown && plan_store_fails(o->plan)))
-		oracle_accuse_letter(o, FINDING_ORDER, l, "%#llx shown on link %u after %#llx",
-				     (unsigned long long)c->seq, w->link, (unsigned long long)w->last_seq);
-	else
-		show_without_gap(o, w, c->seq);
-	w->last_seq = c->seq > w->last_seq ? c->seq : w->last_seq;
+	if (!doubtful) {
+		if (watch_shown(w, l, (int)copy))
+			oracle_accuse_letter(o, FINDING_TWICE, l, "shown twice on link %u", w->link);
+		else if (c->seq < w->last_seq && !(c->first_shown && plan_store_fails(o->plan)))
+			oracle_accuse_letter(o, FINDING_ORDER, l, "%#llx shown on link %u after %#llx",
+					     (unsigned long long)c->seq, w->link,
+					     (unsigned long long)w->last_seq);
+		else
+			show_without_gap(o, w, c->seq);
+		w->last_seq = c->seq > w->last_seq ? c->seq : w->last_seq;
+	}
 	if (!c->first_shown) {
 		show_in_order(o, w, l);
 		c->first_shown = o->stamp;
@@ -325,8 +332,10 @@ static unsigned show_p0(struct oracle *o, struct watch *w, struct letter *l, str
 	return watch_add_show(o, w, l, -1);
 }
 
-static bool letter_unstored(const struct letter *l)
+static bool letter_unstored(const struct oracle *o, const struct letter *l)
 {
+	if (l->kind >= LETTER_DM && (oracle_volatile(o, l->from) || oracle_volatile(o, l->to)))
+		return true; /* may name a p 0 message of the one who took the name */
 	for (unsigned i = 0; i < l->sending_n; i++)
 		if (l->sendings[i].of_p0)
 			return true;
@@ -363,7 +372,7 @@ static unsigned heard_letter(struct oracle *o, struct watch *w, const struct hea
 	int copy = letter_copy_meant(o, w, l, text);
 	if (copy >= 0)
 		return show_stored(o, w, l, (unsigned)copy);
-	if (letter_unstored(l))
+	if (letter_unstored(o, l))
 		return show_p0(o, w, l, text);
 	oracle_accuse_letter(o, l->copy_n ? FINDING_INVENTED : FINDING_EARLY, l, "shown on link %u: %.*s", w->link,
 			     STR_ARG(text));
