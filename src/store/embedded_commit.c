@@ -2,6 +2,7 @@
  * write batch and writes that with one sync. While it writes, the next group gathers; when there
  * is nothing to do it sleeps. A write that fails is never tried again and never acknowledged:
  * after a failed sync nobody knows what is on disk, so the process ends. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/embedded.h"
 #include <errno.h>
@@ -39,11 +40,39 @@ static void commit_user_put(struct store_embedded *e, const struct op_user_put *
 				  e->value.p, e->value.n);
 }
 
+static void commit_once(struct store_embedded *e, struct hash128 once, int64_t released_ms)
+{
+	if (!(once.a | once.b))
+		return;
+	value_time(&e->value, released_ms);
+	rocksdb_writebatch_put_cf(e->batch, e->families[FAMILY_ONCE], (const char *)&once,
+				  sizeof(once), e->value.p, e->value.n);
+}
+
+/* Nobody will release what lies in his mailbox, so its `once` rows would stay for ever: they count as
+ * released now. Mail in the very write that deletes him is missed; its 25 bytes stay. */
+static void commit_release_all(struct store_embedded *e, struct str user)
+{
+	rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+	struct key prefix = key_user(user);
+	struct range range;
+	struct ids_row row;
+	struct str key, value;
+	range_open(e, FAMILY_IDS, options, &prefix, &prefix, &range);
+	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it))
+		if (value_cut_ids(value, &row))
+			commit_once(e, row.once, wall_now().ms);
+	rocksdb_free(range_close(&range)); /* an unreadable row can stay: he is deleted all the same */
+	rocksdb_readoptions_destroy(options);
+}
+
 static void commit_user_del(struct store_embedded *e, const struct op_user_del *op)
 {
 	rocksdb_writebatch_delete_cf(e->batch, e->families[FAMILY_NAMES], op->name.p, op->name.n);
 	rocksdb_writebatch_delete_cf(e->batch, e->families[FAMILY_SEEN], op->name.p, op->name.n);
+	commit_release_all(e, op->name);
 	forget_prefix(e, FAMILY_BOX, op->name);
+	forget_prefix(e, FAMILY_IDS, op->name);
 	forget_prefix(e, FAMILY_ACKS, op->name);
 }
 
@@ -54,13 +83,20 @@ static void commit_last_seen(struct store_embedded *e, const struct op_last_seen
 				  e->value.p, e->value.n);
 }
 
-static void commit_once(struct store_embedded *e, struct hash128 once, int64_t released_ms)
+static bool may_be_acknowledged(uint8_t flags)
 {
-	if (!(once.a | once.b))
-		return;
-	value_time(&e->value, released_ms);
-	rocksdb_writebatch_put_cf(e->batch, e->families[FAMILY_ONCE], (const char *)&once,
-				  sizeof(once), e->value.p, e->value.n);
+	return !(flags & (MAIL_RECEIPT | MAIL_INFO));
+}
+
+static void commit_mail_ids(struct store_embedded *e, const struct op_mail *op)
+{
+	struct str name;
+	size_t cursor = 0;
+	value_ids(&e->value, op);
+	while (store_receiver_next(op->receivers, &cursor, &name) == 1) {
+		struct key key = key_ids(name, op->id, op->seq);
+		put(e, FAMILY_IDS, &key, &e->value);
+	}
 }
 
 static void commit_mail(struct store_embedded *e, const struct op_mail *op)
@@ -74,6 +110,8 @@ static void commit_mail(struct store_embedded *e, const struct op_mail *op)
 		put(e, FAMILY_BOX, &key, &e->value);
 	}
 	CHECK(r == 0);
+	if (may_be_acknowledged(op->flags))
+		commit_mail_ids(e, op);
 	commit_once(e, op->once, 0);
 }
 
@@ -84,14 +122,24 @@ static void commit_ack(struct store_embedded *e, const struct op_ack *op)
 	put(e, FAMILY_ACKS, &key, &e->value);
 }
 
+static void forget(struct store_embedded *e, enum family family, const struct key *key)
+{
+	rocksdb_writebatch_delete_cf(e->batch, e->families[family], key->p, key->n);
+}
+
+/* Plain deletes, though each row is put once: a single-delete would save tombstones, but what it
+ * leaves when a row was put or deleted twice is undefined, and twice must do no harm. */
 static void commit_release(struct store_embedded *e, const struct op_release *op)
 {
 	struct key key = key_box(op->user, op->seq);
-	rocksdb_writebatch_delete_cf(e->batch, e->families[FAMILY_BOX], key.p, key.n);
+	forget(e, FAMILY_BOX, &key);
 	commit_once(e, op->once, op->ms);
-	if (op->flags & (MAIL_RECEIPT | MAIL_INFO))
+	if (!may_be_acknowledged(op->flags))
 		return;
-	struct op_ack ack = { op->user, op->flags, op->kinds, op->ms, op->sender_born, op->sender, op->id };
+	key = key_ids(op->user, op->id, op->seq);
+	forget(e, FAMILY_IDS, &key);
+	struct op_ack ack = { op->user, op->flags, op->kinds | KINDS_RELEASE, op->ms,
+			      op->sender_born, op->sender, op->id };
 	commit_ack(e, &ack);
 }
 
@@ -205,7 +253,7 @@ int commit_start(struct store_embedded *e)
 {
 	e->wake_fd = eventfd(0, EFD_CLOEXEC);
 	if (e->wake_fd < 0)
-		return ERR_IO;
+		return ERR_NOMEM;
 	inbox_init(&e->inbox, commit_wake, e);
 	e->batch = rocksdb_writebatch_create();
 	buf_init(&e->value, (size_t)1 << 30);
@@ -213,7 +261,7 @@ int commit_start(struct store_embedded *e)
 		return OK;
 	close(e->wake_fd);
 	rocksdb_writebatch_destroy(e->batch);
-	return ERR_IO;
+	return ERR_NOMEM;
 }
 
 void commit_stop(struct store_embedded *e)

@@ -9,11 +9,11 @@ static void key_add(struct key *k, const void *p, size_t n)
 	k->n += n;
 }
 
-/* Names and ids are bounded by 255, so one byte of length keeps prefixes apart. */
+/* One byte of length keeps prefixes apart. */
 static void key_add_str(struct key *k, struct str s)
 {
 	uint8_t n = (uint8_t)s.n;
-	CHECK(s.n <= 255);
+	CHECK(s.n <= EMBEDDED_NAME_BYTES_MAX);
 	key_add(k, &n, 1);
 	key_add(k, s.p, s.n);
 }
@@ -46,34 +46,42 @@ struct key key_box(struct str user, uint64_t seq)
 	return k;
 }
 
-struct key key_acks(struct str user, struct str id)
+struct key key_id(struct str user, struct str id)
 {
 	struct key k = key_user(user);
 	key_add_str(&k, id);
 	return k;
 }
 
-struct key key_ack(struct str user, struct str id, uint64_t born, struct str sender, uint8_t kind)
+struct key key_ids(struct str user, struct str id, uint64_t seq)
 {
-	struct key k = key_acks(user, id);
-	key_add_u64(&k, born);
-	key_add_str(&k, sender);
-	key_add(&k, &kind, 1);
+	struct key k = key_id(user, id);
+	key_add_u64(&k, seq);
 	return k;
 }
 
-bool key_cut_ack(struct str key, struct str prefix, uint64_t *born, struct str *sender, uint8_t *kind)
+struct key key_ack(struct str user, struct str id, uint64_t born, struct str sender, uint8_t kinds)
+{
+	struct key k = key_id(user, id);
+	key_add_u64(&k, born);
+	key_add_str(&k, sender);
+	key_add(&k, &kinds, 1);
+	return k;
+}
+
+bool key_cut_ack(struct str key, struct str prefix, uint64_t *born_out, struct str *sender_out,
+		 uint8_t *kinds_out)
 {
 	size_t at = prefix.n;
 	if (key.n < at + 8 + 1 + 1)
 		return false;
-	*born = cut_u64(key.p + at);
+	*born_out = cut_u64(key.p + at);
 	at += 8;
 	size_t n = (uint8_t)key.p[at++];
 	if (key.n != at + n + 1)
 		return false;
-	*sender = (struct str){ key.p + at, n };
-	*kind = (uint8_t)key.p[at + n];
+	*sender_out = (struct str){ key.p + at, n };
+	*kinds_out = (uint8_t)key.p[at + n];
 	return true;
 }
 
@@ -115,24 +123,46 @@ static void value_begin(struct buf *out)
 	buf_u8(out, EMBEDDED_VALUE_VERSION);
 }
 
+_Static_assert(OP_MAIL == 4, "the type stands in every row of a mailbox on disk");
+
 void value_box(struct buf *out, const struct op_mail *mail)
 {
-	uint32_t bytes = (uint32_t)mail->text.n;
 	struct store_op op = { .type = OP_MAIL, .mail = *mail };
 	op.mail.receiver_count = 0;
 	op.mail.receivers = STR("");
 	value_begin(out);
-	buf_u8(out, mail->flags);
-	buf_add(out, &bytes, sizeof(bytes));
 	txn_add(out, &op);
 }
 
-bool value_cut_box(struct str value, struct box_head *head_out, struct str *op_out)
+bool value_cut_box(struct str value, struct str *op_out)
 {
-	if (!value_cut_version(&value) || !value_cut(&value, &head_out->flags, 1) ||
-	    !value_cut(&value, &head_out->text_bytes, sizeof(head_out->text_bytes)))
+	if (!value_cut_version(&value))
 		return false;
 	*op_out = value;
+	return true;
+}
+
+void value_ids(struct buf *out, const struct op_mail *mail)
+{
+	uint32_t bytes = (uint32_t)mail->text.n;
+	value_begin(out);
+	buf_u8(out, mail->flags);
+	buf_add(out, &bytes, sizeof(bytes));
+	buf_add(out, &mail->sender_born, sizeof(mail->sender_born));
+	buf_add(out, &mail->once, sizeof(mail->once));
+	buf_str(out, mail->sender);
+}
+
+bool value_cut_ids(struct str value, struct ids_row *row_out)
+{
+	struct store_find_row *find = &row_out->find;
+	*row_out = (struct ids_row){ 0 };
+	if (!value_cut_version(&value) || !value_cut(&value, &find->flags, 1) ||
+	    !value_cut(&value, &find->bytes, sizeof(find->bytes)) ||
+	    !value_cut(&value, &find->sender_born, sizeof(find->sender_born)) ||
+	    !value_cut(&value, &row_out->once, sizeof(row_out->once)))
+		return false;
+	find->sender = value;
 	return true;
 }
 
@@ -163,10 +193,10 @@ void value_ack(struct buf *out, uint8_t flags, int64_t ms)
 	buf_add(out, &ms, sizeof(ms));
 }
 
-bool value_cut_ack(struct str value, uint8_t *flags, int64_t *ms)
+bool value_cut_ack(struct str value, uint8_t *flags_out, int64_t *ms_out)
 {
-	return value_cut_version(&value) && value_cut(&value, flags, 1) &&
-	       value_cut(&value, ms, sizeof(*ms)) && value.n == 0;
+	return value_cut_version(&value) && value_cut(&value, flags_out, 1) &&
+	       value_cut(&value, ms_out, sizeof(*ms_out)) && value.n == 0;
 }
 
 void value_time(struct buf *out, int64_t ms)
@@ -175,12 +205,42 @@ void value_time(struct buf *out, int64_t ms)
 	buf_add(out, &ms, sizeof(ms));
 }
 
-bool value_cut_time(struct str value, int64_t *ms)
+bool value_cut_time(struct str value, int64_t *ms_out)
 {
-	return value_cut_version(&value) && value_cut(&value, ms, sizeof(*ms)) && value.n == 0;
+	return value_cut_version(&value) && value_cut(&value, ms_out, sizeof(*ms_out)) && value.n == 0;
 }
 
 bool embedded_aged(const struct store_embedded *e, int64_t ms)
 {
 	return ms && ms + e->retention_ms <= wall_now().ms;
+}
+
+/* --- ranges --- */
+
+void range_open(const struct store_embedded *e, enum family family, rocksdb_readoptions_t *options,
+		const struct key *prefix, const struct key *from, struct range *out)
+{
+	if (prefix->n) {
+		out->end = key_after(*prefix);
+		rocksdb_readoptions_set_iterate_upper_bound(options, out->end.p, out->end.n);
+	}
+	out->it = rocksdb_create_iterator_cf(e->db, options, e->families[family]);
+	rocksdb_iter_seek(out->it, from->p, from->n);
+}
+
+bool range_at(const struct range *r, struct str *key_out, struct str *value_out)
+{
+	if (!rocksdb_iter_valid(r->it))
+		return false;
+	key_out->p = rocksdb_iter_key(r->it, &key_out->n);
+	value_out->p = rocksdb_iter_value(r->it, &value_out->n);
+	return true;
+}
+
+char *range_close(struct range *r)
+{
+	char *error = NULL;
+	rocksdb_iter_get_error(r->it, &error);
+	rocksdb_iter_destroy(r->it);
+	return error;
 }

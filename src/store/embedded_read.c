@@ -1,228 +1,214 @@
 /* Reads that may wait for the disk, on threads of their own. */
 #include "store/embedded.h"
+#include "base/clock.h"
+#include "base/log.h"
 
-/* A copy of a value that RocksDB holds, or absent. An error ends the read. */
+/* One read: all it looks at is as of one moment, so that it never sees part of a transaction. */
+struct reading { struct store_embedded *e; struct store_read *r; rocksdb_readoptions_t *options; };
+
+/* Ends the read. Told once a second at most: damage is usually met again and again. */
+static void reading_fail(struct reading *g, int status, const char *what)
+{
+	int64_t now = mono_now().ns, last = atomic_load(&g->e->complained_ns);
+	g->r->status = status;
+	if (now - last >= NS_PER_S && atomic_compare_exchange_strong(&g->e->complained_ns, &last, now))
+		LOG(ERROR, "storage", LOG_Z("failed", "reading"), LOG_Z("error", what));
+}
+
+/* Takes what RocksDB says went wrong; NULL is nothing. */
+static void reading_error(struct reading *g, char *error)
+{
+	if (!error)
+		return;
+	reading_fail(g, strstr(error, "Corruption") ? ERR_CORRUPT : ERR_UNAVAILABLE, error);
+	rocksdb_free(error);
+}
+
+static void reading_damaged(struct reading *g)
+{
+	reading_fail(g, ERR_CORRUPT, "a row is not what this version writes");
+}
+
+/* A value that RocksDB holds till got_free, or false for none. */
 struct got { rocksdb_pinnableslice_t *slice; struct str value; };
 
-static bool got_value(struct store_embedded *e, enum family family, const char *key, size_t key_n,
-		      struct got *out, int *status)
+static bool got_value(struct reading *g, enum family family, struct str key, struct got *out)
 {
 	char *error = NULL;
-	out->slice = rocksdb_get_pinned_cf(e->db, e->read_options, e->families[family], key, key_n, &error);
-	if (error) {
-		rocksdb_free(error);
-		*status = ERR_UNAVAILABLE;
-		return false;
-	}
-	if (!out->slice)
+	out->slice = rocksdb_get_pinned_cf(g->e->db, g->options, g->e->families[family], key.p, key.n,
+					   &error);
+	reading_error(g, error);
+	if (error || !out->slice)
 		return false;
 	out->value.p = rocksdb_pinnableslice_value(out->slice, &out->value.n);
 	return true;
 }
 
-static void got_free(struct got *g)
+static void got_free(struct got *got)
 {
-	rocksdb_pinnableslice_destroy(g->slice);
+	rocksdb_pinnableslice_destroy(got->slice);
 }
 
-/* An iterator over the keys from `from` up to the end of `prefix`; of a snapshot, or as it is now. */
-struct range { rocksdb_readoptions_t *options; rocksdb_iterator_t *it; struct key end; };
-
-static void range_open_at(struct store_embedded *e, struct range *r, enum family family,
-			  const struct key *prefix, const struct key *from,
-			  const rocksdb_snapshot_t *snapshot)
+static void count_mail(struct reading *g, struct store_name_row *row)
 {
-	r->options = rocksdb_readoptions_create();
-	rocksdb_readoptions_set_snapshot(r->options, snapshot);
-	if (prefix->n) {
-		r->end = key_after(*prefix);
-		rocksdb_readoptions_set_iterate_upper_bound(r->options, r->end.p, r->end.n);
-	}
-	r->it = rocksdb_create_iterator_cf(e->db, r->options, e->families[family]);
-	rocksdb_iter_seek(r->it, from->p, from->n);
-}
-
-static void range_open(struct store_embedded *e, struct range *r, enum family family,
-		       const struct key *prefix, const struct key *from)
-{
-	range_open_at(e, r, family, prefix, from, NULL);
-}
-
-static bool range_at(struct range *r, struct str *key, struct str *value)
-{
-	if (!rocksdb_iter_valid(r->it))
-		return false;
-	key->p = rocksdb_iter_key(r->it, &key->n);
-	value->p = rocksdb_iter_value(r->it, &value->n);
-	return true;
-}
-
-static void range_close(struct range *r, int *status)
-{
-	char *error = NULL;
-	rocksdb_iter_get_error(r->it, &error);
-	if (error) {
-		rocksdb_free(error);
-		*status = ERR_UNAVAILABLE;
-	}
-	rocksdb_iter_destroy(r->it);
-	rocksdb_readoptions_destroy(r->options);
-}
-
-static void count_mail(struct store_embedded *e, struct store_read *r, struct store_name_row *row)
-{
-	struct key prefix = key_user(r->name);
+	struct key prefix = key_user(g->r->name);
 	struct range range;
-	struct str key, value, op;
-	struct box_head head;
-	range_open(e, &range, FAMILY_BOX, &prefix, &prefix);
+	struct str key, value;
+	struct ids_row ids;
+	range_open(g->e, FAMILY_IDS, g->options, &prefix, &prefix, &range);
 	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it)) {
-		if (!value_cut_box(value, &head, &op)) {
-			r->status = ERR_CORRUPT;
+		if (!value_cut_ids(value, &ids)) {
+			reading_damaged(g);
 			break;
 		}
-		if (head.flags & (MAIL_RECEIPT | MAIL_INFO))
-			continue;
 		row->mail_count++;
-		row->mail_bytes += head.text_bytes;
+		row->mail_bytes += ids.find.bytes;
 	}
-	range_close(&range, &r->status);
+	reading_error(g, range_close(&range));
 }
 
-static void read_last_seen(struct store_embedded *e, struct store_read *r, struct store_name_row *row)
+static void read_last_seen(struct reading *g, struct store_name_row *row)
 {
 	struct got seen;
-	if (!got_value(e, FAMILY_SEEN, r->name.p, r->name.n, &seen, &r->status))
+	if (!got_value(g, FAMILY_SEEN, g->r->name, &seen))
 		return;
 	if (!value_cut_time(seen.value, &row->last_seen_ms))
-		r->status = ERR_CORRUPT;
+		reading_damaged(g);
 	got_free(&seen);
 }
 
-static void read_name(struct store_embedded *e, struct store_read *r)
+static void read_name(struct reading *g)
 {
 	struct got name;
 	struct store_name_row row;
-	if (!got_value(e, FAMILY_NAMES, r->name.p, r->name.n, &name, &r->status))
+	if (!got_value(g, FAMILY_NAMES, g->r->name, &name))
 		return;
 	if (!value_cut_name(name.value, &row)) {
-		r->status = ERR_CORRUPT;
+		reading_damaged(g);
 	} else {
-		r->found = true;
-		row.name = r->name;
-		read_last_seen(e, r, &row);
-		count_mail(e, r, &row);
-		store_name_row_add(&r->rows, &row);
+		g->r->found = true;
+		row.name = g->r->name;
+		read_last_seen(g, &row);
+		count_mail(g, &row);
+		store_name_row_add(&g->r->rows, &row);
 	}
 	got_free(&name);
 }
 
-static void read_seen(struct store_embedded *e, struct store_read *r)
+static void read_seen(struct reading *g)
 {
 	struct got once;
 	int64_t ms;
-	if (!got_value(e, FAMILY_ONCE, (const char *)&r->once, sizeof(r->once), &once, &r->status))
+	struct str key = { (const char *)&g->r->once, sizeof(g->r->once) };
+	if (!got_value(g, FAMILY_ONCE, key, &once))
 		return;
 	if (!value_cut_time(once.value, &ms))
-		r->status = ERR_CORRUPT;
+		reading_damaged(g);
 	else
-		r->found = !embedded_aged(e, ms);
+		g->r->found = !embedded_aged(g->e, ms);
 	got_free(&once);
 }
 
-/* One row for each kind on disk; one row for all kinds of one message in the answer. */
-static void find_acks(struct store_embedded *e, struct store_read *r, const rocksdb_snapshot_t *at)
+/* What several rows say of the acknowledgement of one message. */
+struct acked { struct store_find_row find; char sender[EMBEDDED_NAME_BYTES_MAX]; };
+
+static void acked_end(struct reading *g, struct acked *a)
 {
-	struct key prefix = key_acks(r->name, r->id);
-	struct range range;
-	struct str key, value, sender;
-	struct store_find_row row = { 0 };
-	char row_sender[256];
+	if (a->find.kinds & KINDS_RELEASE) { /* else what remains is of one that has aged */
+		a->find.kinds &= (uint8_t)~KINDS_RELEASE;
+		store_find_row_add(&g->r->rows, &a->find);
+	}
+	a->find = (struct store_find_row){ 0 };
+}
+
+static bool acked_row(struct reading *g, struct acked *a, struct str key, struct str value,
+		      struct str prefix)
+{
+	struct str sender;
 	uint64_t born;
-	uint8_t kind, flags;
+	uint8_t kinds, flags;
 	int64_t ms;
-	range_open_at(e, &range, FAMILY_ACKS, &prefix, &prefix, at);
-	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it)) {
-		if (!key_cut_ack(key, (struct str){ prefix.p, prefix.n }, &born, &sender, &kind) ||
-		    !value_cut_ack(value, &flags, &ms)) {
-			r->status = ERR_CORRUPT;
-			break;
-		}
-		if (embedded_aged(e, ms))
-			continue;
-		if (row.kinds && (row.sender_born != born || !str_eq(row.sender, sender))) {
-			store_find_row_add(&r->rows, &row);
-			row.kinds = 0;
-		}
-		if (!row.kinds) {
-			memcpy(row_sender, sender.p, sender.n);
-			row = (struct store_find_row){ .sender = { row_sender, sender.n },
-						       .sender_born = born, .flags = flags };
-		}
-		row.kinds |= kind;
+	if (!key_cut_ack(key, prefix, &born, &sender, &kinds) || !value_cut_ack(value, &flags, &ms))
+		return false;
+	if (embedded_aged(g->e, ms))
+		return true;
+	if (a->find.sender_born != born || !str_eq(a->find.sender, sender)) {
+		acked_end(g, a);
+		memcpy(a->sender, sender.p, sender.n);
+		a->find = (struct store_find_row){ .sender = { a->sender, sender.n }, .sender_born = born };
 	}
-	if (row.kinds)
-		store_find_row_add(&r->rows, &row);
-	range_close(&range, &r->status);
+	a->find.kinds |= kinds;
+	if (kinds & KINDS_RELEASE)
+		a->find.flags = flags;
+	return true;
 }
 
-static void find_mail(struct store_embedded *e, struct store_read *r, const rocksdb_snapshot_t *at)
+static void find_acks(struct reading *g)
 {
-	struct key prefix = key_user(r->name);
+	struct key prefix = key_id(g->r->name, g->r->id);
 	struct range range;
-	struct str key, value, bytes;
-	struct box_head head;
-	struct store_op op;
-	range_open_at(e, &range, FAMILY_BOX, &prefix, &prefix, at);
+	struct str key, value;
+	struct acked acked;
+	acked.find = (struct store_find_row){ 0 };
+	range_open(g->e, FAMILY_ACKS, g->options, &prefix, &prefix, &range);
 	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it)) {
-		size_t cursor = 0;
-		if (!value_cut_box(value, &head, &bytes) ||
-		    store_op_next(bytes, &cursor, &op) != 1 || op.type != OP_MAIL) {
-			r->status = ERR_CORRUPT;
+		if (!acked_row(g, &acked, key, value, (struct str){ prefix.p, prefix.n })) {
+			reading_damaged(g);
 			break;
 		}
-		if (head.flags & (MAIL_RECEIPT | MAIL_INFO) || !str_eq(op.mail.id, r->id))
-			continue;
-		struct store_find_row row = { .sender = op.mail.sender,
-					      .sender_born = op.mail.sender_born,
-					      .seq = op.mail.seq, .bytes = head.text_bytes,
-					      .flags = op.mail.flags };
-		store_find_row_add(&r->rows, &row);
 	}
-	range_close(&range, &r->status);
+	acked_end(g, &acked);
+	reading_error(g, range_close(&range));
 }
 
-/* A release moves a row from one family to the other: both are read as of one moment. */
-static void read_find(struct store_embedded *e, struct store_read *r)
+static void find_mail(struct reading *g)
 {
-	const rocksdb_snapshot_t *now = rocksdb_create_snapshot(e->db);
-	find_acks(e, r, now);
-	if (r->status == OK)
-		find_mail(e, r, now);
-	rocksdb_release_snapshot(e->db, now);
+	struct key prefix = key_id(g->r->name, g->r->id);
+	struct range range;
+	struct str key, value;
+	struct ids_row row;
+	range_open(g->e, FAMILY_IDS, g->options, &prefix, &prefix, &range);
+	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it)) {
+		if (!value_cut_ids(value, &row)) {
+			reading_damaged(g);
+			break;
+		}
+		row.find.seq = key_cut_seq(key);
+		store_find_row_add(&g->r->rows, &row.find);
+	}
+	reading_error(g, range_close(&range));
 }
 
-static void read_mailbox(struct store_embedded *e, struct store_read *r)
+static void read_find(struct reading *g)
 {
+	find_acks(g);
+	if (g->r->status == OK)
+		find_mail(g);
+}
+
+static void read_mailbox(struct reading *g)
+{
+	struct store_read *r = g->r;
+	if (r->after == UINT64_MAX)
+		return;
 	struct key prefix = key_user(r->name), from = key_box(r->name, r->after + 1);
 	struct range range;
 	struct str key, value, op;
-	struct box_head head;
 	unsigned rows = 0;
-	range_open(e, &range, FAMILY_BOX, &prefix, &from);
+	range_open(g->e, FAMILY_BOX, g->options, &prefix, &from, &range);
 	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it)) {
-		if (rows == r->rows_max || r->rows.n >= r->bytes_max) {
+		if (rows && (rows >= r->rows_max || r->rows.n >= r->bytes_max)) {
 			r->more = true;
 			break;
 		}
-		if (!value_cut_box(value, &head, &op)) {
-			r->status = ERR_CORRUPT;
+		if (!value_cut_box(value, &op)) {
+			reading_damaged(g);
 			break;
 		}
 		buf_str(&r->rows, op);
 		rows++;
 	}
-	range_close(&range, &r->status);
+	reading_error(g, range_close(&range));
 }
 
 static bool begins_with(struct str s, struct str prefix)
@@ -230,20 +216,27 @@ static bool begins_with(struct str s, struct str prefix)
 	return s.n >= prefix.n && memcmp(s.p, prefix.p, prefix.n) == 0;
 }
 
-static void read_names(struct store_embedded *e, struct store_read *r)
+/* Where to start: behind `id` or at the prefix, whichever comes later. Cut to the length of a key:
+ * the row is compared again when it is met. */
+static struct key names_start(const struct store_read *r)
 {
-	struct key none = { .n = 0 }, from = { .n = 0 };
 	struct str start = str_cmp(r->id, r->name) > 0 ? r->id : r->name;
+	struct key from;
+	from.n = start.n < sizeof(from.p) ? start.n : sizeof(from.p);
+	memcpy(from.p, from.n ? start.p : "", from.n);
+	return from;
+}
+
+static void read_names(struct reading *g)
+{
+	struct store_read *r = g->r;
+	struct key all = { .n = 0 }, from = names_start(r);
 	struct range range;
 	struct str key, value;
 	struct store_name_row row;
 	unsigned rows = 0;
-	memcpy(from.p, start.p ? start.p : "", start.n);
-	from.n = start.n;
-	range_open(e, &range, FAMILY_NAMES, &none, &from);
-	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it)) {
-		if (!begins_with(key, r->name))
-			break;
+	range_open(g->e, FAMILY_NAMES, g->options, &all, &from, &range);
+	for (; range_at(&range, &key, &value) && begins_with(key, r->name); rocksdb_iter_next(range.it)) {
 		if (r->id.n && str_cmp(key, r->id) <= 0)
 			continue;
 		if (rows == r->rows_max) {
@@ -251,7 +244,7 @@ static void read_names(struct store_embedded *e, struct store_read *r)
 			break;
 		}
 		if (!value_cut_name(value, &row)) {
-			r->status = ERR_CORRUPT;
+			reading_damaged(g);
 			break;
 		}
 		row.name = key;
@@ -259,32 +252,49 @@ static void read_names(struct store_embedded *e, struct store_read *r)
 		store_name_row_add(&r->rows, &row);
 		rows++;
 	}
-	range_close(&range, &r->status);
+	reading_error(g, range_close(&range));
+}
+
+static void reading_do(struct reading *g)
+{
+	switch (g->r->kind) {
+	case STORE_READ_NAME:
+		read_name(g);
+		break;
+	case STORE_READ_SEEN:
+		read_seen(g);
+		break;
+	case STORE_READ_FIND:
+		read_find(g);
+		break;
+	case STORE_READ_MAILBOX:
+		read_mailbox(g);
+		break;
+	case STORE_READ_NAMES:
+		read_names(g);
+		break;
+	}
+	if (g->r->rows.failed)
+		g->r->status = ERR_UNAVAILABLE;
+}
+
+static bool may_be_key(struct str s)
+{
+	return s.n <= EMBEDDED_NAME_BYTES_MAX;
 }
 
 static void reader_do(struct store_embedded *e, struct store_read *r)
 {
 	r->status = OK;
 	r->found = r->more = false;
-	switch (r->kind) {
-	case STORE_READ_NAME:
-		read_name(e, r);
-		break;
-	case STORE_READ_SEEN:
-		read_seen(e, r);
-		break;
-	case STORE_READ_FIND:
-		read_find(e, r);
-		break;
-	case STORE_READ_MAILBOX:
-		read_mailbox(e, r);
-		break;
-	case STORE_READ_NAMES:
-		read_names(e, r);
-		break;
-	}
-	if (r->rows.failed)
-		r->status = ERR_UNAVAILABLE;
+	if (r->kind != STORE_READ_NAMES && (!may_be_key(r->name) || !may_be_key(r->id)))
+		return; /* nothing is stored under such a name */
+	struct reading g = { e, r, rocksdb_readoptions_create() };
+	const rocksdb_snapshot_t *now = rocksdb_create_snapshot(e->db);
+	rocksdb_readoptions_set_snapshot(g.options, now);
+	reading_do(&g);
+	rocksdb_release_snapshot(e->db, now);
+	rocksdb_readoptions_destroy(g.options);
 }
 
 static void *reader_run(void *ctx)
@@ -332,14 +342,12 @@ int embedded_seen(struct store *s, unsigned w, struct hash128 once)
 	unsigned char found = 0;
 	int64_t ms;
 	(void)w;
-	if (!rocksdb_key_may_exist_cf(e->db, e->read_options, e->families[FAMILY_ONCE],
-				      (const char *)&once, sizeof(once), &value, &value_n, NULL, 0,
-				      &found))
-		return 0;
-	int known = -1;
-	if (found && value_cut_time((struct str){ value, value_n }, &ms))
+	int known = rocksdb_key_may_exist_cf(e->db, e->read_options, e->families[FAMILY_ONCE],
+					     (const char *)&once, sizeof(once), &value, &value_n, NULL,
+					     0, &found) ? -1 : 0;
+	if (known && found && value_cut_time((struct str){ value, value_n }, &ms))
 		known = !embedded_aged(e, ms);
-	rocksdb_free(value);
+	rocksdb_free(value); /* which it may have set though the key is not there */
 	return known;
 }
 
@@ -350,7 +358,7 @@ int readers_start(struct store_embedded *e)
 	e->last = &e->first;
 	for (unsigned i = 0; i < EMBEDDED_READERS; i++)
 		if (pthread_create(&e->readers[i], NULL, reader_run, e) != 0)
-			return ERR_IO;
+			return ERR_NOMEM;
 	return OK;
 }
 

@@ -154,6 +154,7 @@ bool fault_answer(struct store *s, unsigned w, unsigned nth, int status)
 		CHECK(inbox_take(f->inner->inbox[w]) == node);
 	} else {
 		read->status = status;
+		read->found = read->more = false;
 	}
 	inbox_push(f->store.inbox[w], node);
 	return true;

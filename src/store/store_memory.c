@@ -122,13 +122,6 @@ static void apply_user_put(struct store_mem *m, const struct op_user_put *op)
 	u->put.token.p = token;
 }
 
-static void apply_user_del(struct store_mem *m, const struct op_user_del *op)
-{
-	struct mem_user *u = map_remove(&m->users, op->name);
-	if (u)
-		user_free(u);
-}
-
 static void once_set(struct store_mem *m, struct hash128 key, int64_t released_ms)
 {
 	struct str bytes = { (const char *)&key, sizeof(key) };
@@ -142,6 +135,17 @@ static void once_set(struct store_mem *m, struct hash128 key, int64_t released_m
 		CHECK(map_put(&m->once, (struct str){ (const char *)&o->key, sizeof(o->key) }, o) == OK);
 	}
 	o->released_ms = released_ms;
+}
+
+/* Nobody will release what lies in his mailbox: it counts as released now. */
+static void apply_user_del(struct store_mem *m, const struct op_user_del *op)
+{
+	struct mem_user *u = map_remove(&m->users, op->name);
+	if (!u)
+		return;
+	for (size_t i = 0; i < u->mail_n; i++)
+		once_set(m, u->mails[i]->op.once, m->newest_ms);
+	user_free(u);
 }
 
 static struct mem_mail *mail_make(const struct op_mail *op)
@@ -213,17 +217,20 @@ static void ack_remember(struct mem_user *u, const struct op_release *op)
 	list_append(&u->acks, &a->node);
 }
 
+static void mail_out_of(struct mem_user *u, uint64_t seq)
+{
+	size_t at = user_place(u, seq);
+	if (at == u->mail_n || u->mails[at]->op.seq != seq)
+		return;
+	mail_unref(u->mails[at]);
+	u->mail_n--;
+	memmove(&u->mails[at], &u->mails[at + 1], (u->mail_n - at) * sizeof(struct mem_mail *));
+}
+
 static void apply_release(struct store_mem *m, const struct op_release *op)
 {
-	struct mem_user *u = user_get(m, op->user);
-	if (!u)
-		return;
-	size_t at = user_place(u, op->seq);
-	if (at < u->mail_n && u->mails[at]->op.seq == op->seq) {
-		mail_unref(u->mails[at]);
-		u->mail_n--;
-		memmove(&u->mails[at], &u->mails[at + 1], (u->mail_n - at) * sizeof(struct mem_mail *));
-	}
+	struct mem_user *u = user_make(m, op->user);
+	mail_out_of(u, op->seq);
 	once_set(m, op->once, op->ms);
 	if (!(op->flags & (MAIL_RECEIPT | MAIL_INFO)))
 		ack_remember(u, op);
@@ -407,8 +414,10 @@ static void read_mailbox(struct store_mem *m, struct store_read *r)
 {
 	struct mem_user *u = user_get(m, r->name);
 	unsigned rows = 0;
-	for (size_t i = u ? user_place(u, r->after + 1) : 0; u && i < u->mail_n; i++) {
-		if (rows == r->rows_max || r->rows.n >= r->bytes_max) {
+	if (!u || r->after == UINT64_MAX)
+		return;
+	for (size_t i = user_place(u, r->after + 1); i < u->mail_n; i++) {
+		if (rows && (rows >= r->rows_max || r->rows.n >= r->bytes_max)) {
 			r->more = true;
 			return;
 		}
