@@ -24,22 +24,30 @@ struct row {
 /* One option a row. */
 static const struct row rows[] = {
 	{ "url", TEXT, AT(url), 0, 0, "URL", "server; default ws://127.0.0.1:8025/lemp" },
-	{ "admin", TEXT, AT(admin), 0, 0, "NAME", "administrator who creates the users, and deletes them afterwards" },
-	{ "admin-token", TEXT, AT(admin_token), 0, 0, "T", "his token; or in the environment as LEMP_ADMIN_TOKEN" },
-	{ "prefix", TEXT, AT(prefix), 0, 0, "TEXT", "their names are PREFIX1, PREFIX2 ...; default bench-" },
+	{ "admin", TEXT, AT(admin), 0, 0, "NAME",
+	  "administrator who creates the users, and deletes them afterwards" },
+	{ "admin-token", TEXT, AT(admin_token), 0, 0, "T",
+	  "his token; or in the environment as LEMP_ADMIN_TOKEN" },
+	{ "prefix", TEXT, AT(prefix), 0, 0, "TEXT",
+	  "the users' names are PREFIX1, PREFIX2 ...; default bench-" },
 	{ "keep-users", SWITCH, AT(keep), 0, 0, NULL, "do not delete them" },
 	{ "users", TEXT, AT(users), 0, 0, "FILE", "instead: users that exist, lines name,token" },
 	{ "pairs", COUNT, AT(pairs), 1, INT_MAX, "N", "pairs of users; default 100" },
-	{ "window", COUNT, AT(window), 1, INT_MAX, "N", "closed loop: messages under way in each direction; default 16.\nOpen loop: bound of these; default 1024" },
+	{ "window", COUNT, AT(window), 1, INT_MAX, "N",
+	  "closed loop: messages under way in each direction; default 16\n"
+	  "open loop: bound of these; default 1024" },
 	{ "rate", NUMBER, AT(rate), 0.001, 1e7, "R", "open loop: so many messages a second in all" },
 	{ "messages", LARGE, AT(messages), 1, 1e12, "N", "measure so many messages" },
 	{ "seconds", NUMBER, AT(seconds), 0.001, SECONDS_MAX, "S", "measure so long; default 10" },
-	{ "warm-up", NUMBER, AT(warm_up), 0, SECONDS_MAX, "S", "the same load before it, not measured; default 1" },
-	{ "patience", NUMBER, AT(patience), 0.001, SECONDS_MAX, "S", "give up after so long without any progress; default 10" },
+	{ "warm-up", NUMBER, AT(warm_up), 0, SECONDS_MAX, "S",
+	  "the same load before it, not measured; default 1" },
+	{ "patience", NUMBER, AT(patience), 0.001, SECONDS_MAX, "S",
+	  "give up after so long without any progress; default 10" },
 	{ "size", COUNT, AT(size), 0, INT_MAX, "BYTES", "content of a message; default 200" },
 	{ "flags", TEXT, AT(flags), 0, 0, "default|p0", "kind of message; see below" },
 	{ "threads", COUNT, AT(threads), 1, THREADS_MAX, "N", "client threads; default 1" },
-	{ "pid", COUNT, AT(pid), 1, INT_MAX, "PID", "server process on this machine, to measure its CPU and memory" },
+	{ "pid", COUNT, AT(pid), 1, INT_MAX, "PID",
+	  "server process on this machine, to measure its CPU and memory" },
 	{ "data", TEXT, AT(data), 0, 0, "DIR", "its data directory, to find that process" },
 	{ "json", SWITCH, AT(json), 0, 0, NULL, "print the report as JSON" },
 	{ "version", SWITCH, AT(version), 0, 0, NULL, "print the version" },
@@ -52,7 +60,8 @@ void arguments_help(void)
 	printf("Usage: lemp-bench SCENARIO [OPTION]...\n\nLoads a LEMP server and measures it.\n\n");
 	for (size_t i = 0; i < ROWS; i++) {
 		char left[64];
-		snprintf(left, sizeof(left), "--%s %s", rows[i].name, rows[i].value ? rows[i].value : "");
+		snprintf(left, sizeof(left), "--%s %s", rows[i].name,
+			 rows[i].value ? rows[i].value : "");
 		printf("  %-22s ", left);
 		for (const char *c = rows[i].help; *c; c++)
 			*c == '\n' ? printf("\n%25s", "") : putchar(*c);
@@ -61,11 +70,11 @@ void arguments_help(void)
 	printf("\nScenarios:\n");
 	for (size_t i = 0; scenarios[i]; i++)
 		printf("\n  %s: %s\n%s", scenarios[i]->name, scenarios[i]->summary, scenarios[i]->help);
-	printf("\nThe load is measured from a moment when nothing is under way to the end of the last message\n"
-	       "sent. Ctrl-C ends early and reports what was measured so far.\n"
-	       "Exit status: 0; 1 messages were lost, refused, repeated, out of order or unfinished, or the\n"
-	       "server refused a login or the users; 64 usage; 69 no server there, or it went away;\n"
-	       "130 interrupted.\n");
+	printf("\nThe load is measured from a moment when nothing is under way to the end of the last\n"
+	       "message sent. Ctrl-C ends early and reports what was measured so far.\n"
+	       "Exit status: 0; 1 messages were lost, refused, repeated, out of order or unfinished,\n"
+	       "or the server refused a login or the users; 64 usage; 69 no server there, or it went\n"
+	       "away; 130 interrupted.\n");
 }
 
 static int number_take(const struct row *row, const char *text, void *to, char *why, size_t why_size)
@@ -112,8 +121,8 @@ static int options_take(int argc, char **argv, struct arguments *a, char *why, s
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":", options, &index)) != -1) {
 		if (c != 0) {
-			snprintf(why, why_size, c == ':' ? "%s wants a value" : "there is no option %s",
-				 argv[optind - 1]);
+			snprintf(why, why_size, "%s %s", argv[optind - 1],
+				 c == ':' ? "wants a value" : "is no option, or has no value");
 			return ERR_INVALID;
 		}
 		int err = take(a, &rows[index], optarg, why, why_size);
@@ -131,7 +140,8 @@ static int scenario_take(int argc, char **argv, struct arguments *a, char *why, 
 	}
 	a->scenario = scenario_find(argv[optind]);
 	if (!a->scenario || optind + 1 < argc) {
-		snprintf(why, why_size, a->scenario ? "'%s' is one word too many" : "there is no scenario '%s'",
+		snprintf(why, why_size, "%s '%s'",
+			 a->scenario ? "there is a word too many:" : "there is no scenario",
 			 argv[a->scenario ? optind + 1 : optind]);
 		return ERR_INVALID;
 	}
@@ -158,7 +168,9 @@ static int together(struct arguments *a, char *why, size_t why_size)
 	if (a->rate > 0 && a->messages)
 		a->seconds = (double)a->messages / a->rate;
 	else if (a->rate > 0)
-		a->messages = (uint64_t)(a->rate * a->seconds) + 1;
+		a->messages = (uint64_t)(a->rate * a->seconds + 0.5);
+	if (a->rate > 0 && !a->messages)
+		a->messages = 1;
 	return a->scenario->check(a, why, why_size);
 }
 

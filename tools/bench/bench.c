@@ -101,11 +101,11 @@ struct watch {
 	char text[64];
 };
 
-static uint64_t done(const struct bench *b)
+static uint64_t finished(const struct bench *b)
 {
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < b->driver_n; i++)
-		sum += atomic_load_explicit(&b->driver[i].pub_done, memory_order_relaxed);
+		sum += atomic_load_explicit(&b->driver[i].pub_finished, memory_order_relaxed);
 	return sum;
 }
 
@@ -157,7 +157,7 @@ static bool measured(struct bench *b, struct watch *w)
 {
 	const struct arguments *a = b->args;
 	double seconds = phase_seconds(b);
-	uint64_t n = done(b), under_way;
+	uint64_t n = finished(b);
 	w->moved = n;
 	w->part = a->messages ? (double)n / (double)a->messages : seconds / a->seconds;
 	snprintf(w->text, sizeof(w->text), "%.0f messages/s", (double)n / seconds);
@@ -165,7 +165,7 @@ static bool measured(struct bench *b, struct watch *w)
 		return seconds >= a->seconds;
 	if (a->rate > 0 && seconds > a->seconds + a->patience)
 		return true;
-	return all_seen(b, &under_way) && (n == a->messages || (n > 0 && under_way == 0 && n >= a->messages));
+	return n >= a->messages;
 }
 
 /* True when a signal asks us to end. */
@@ -306,6 +306,7 @@ static void run(struct bench *b)
 	b->metered = true;
 	meter(b, &b->at_first, &own);
 	if (drivers_open(b) == OK && wait_for(b, "logging in", all_logged_in) == OK) {
+		meter(b, &b->at_ready, &own);
 		warm_up(b);
 		if (may_go_on(b))
 			measure(b);
@@ -335,6 +336,14 @@ static void block_signals(void)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+static int report(const struct bench *b)
+{
+	if (b->args->json)
+		return report_json(b, stdout);
+	report_text(b, stdout);
+	return ferror(stdout) ? ERR_IO : OK;
+}
+
 int bench_run(const struct arguments *args)
 {
 	struct bench *b = calloc(1, sizeof(*b));
@@ -349,8 +358,8 @@ int bench_run(const struct arguments *args)
 		run(b);
 		verdict(b);
 	}
-	if (b->measured)
-		args->json ? (void)(report_json(b, stdout) == OK || fail(b, EXIT_TROUBLE, "the report could not be written")) : report_text(b, stdout);
+	if (b->measured && report(b) != OK)
+		(void)fail(b, EXIT_TROUBLE, "the report could not be written");
 	roster_close(b);
 	if (b->broken[0])
 		fprintf(stderr, "lemp-bench: %s\n", b->broken);

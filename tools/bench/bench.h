@@ -60,9 +60,10 @@ struct bench {
 	unsigned driver_n;
 	struct mono start;         /* of the phase begun last */
 	_Atomic int phase;         /* enum phase in the low byte, above it how many were begun */
-	struct meter at_first, at_start, at_end; /* before logins; of MEASURE */
-	int64_t own_start_ns, own_end_ns;        /* CPU of this process at the same moments */
-	bool metered;              /* all three meters are valid */
+	struct meter at_first, at_ready;     /* before and after the logins */
+	struct meter at_start, at_end;       /* of MEASURE */
+	int64_t own_start_ns, own_end_ns;    /* CPU of this process then */
+	bool metered;              /* all four are valid */
 	bool interrupted;
 	char broken[320];          /* why it could not be measured (to the end), or empty */
 	int status;                /* exit status */

@@ -85,7 +85,9 @@ static int64_t turn(void *ctx)
 		begin(d, (enum phase)(phase & 0xff));
 	peers_flush(&d->peers);
 	atomic_store_explicit(&d->pub_under_way, d->under_way, memory_order_relaxed);
-	atomic_store_explicit(&d->pub_done, d->tally.done, memory_order_relaxed);
+	if (d->measuring)
+		atomic_store_explicit(&d->pub_finished, d->tally.sent - d->under_way,
+				      memory_order_relaxed);
 	atomic_store_explicit(&d->seen, phase, memory_order_release);
 	return -1;
 }

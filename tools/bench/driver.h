@@ -30,7 +30,7 @@ struct driver {
 	_Atomic int seen;             /* the run's `phase` it has taken up last */
 	_Atomic uint64_t pub_ready;   /* users logged in */
 	_Atomic uint64_t pub_under_way;
-	_Atomic uint64_t pub_done;    /* in MEASURE */
+	_Atomic uint64_t pub_finished; /* messages of MEASURE, well or not */
 	_Atomic bool failed;          /* it cannot go on; `why` and `status` say why */
 	char why[256];
 	int status;

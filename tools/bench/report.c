@@ -41,7 +41,7 @@ static struct server_figures server_figures(const struct bench *b)
 {
 	const struct meter *from = &b->at_start, *to = &b->at_end;
 	double n = (double)b->total.done;
-	double grown = (double)(from->resident_bytes - b->at_first.resident_bytes);
+	double grown = (double)(b->at_ready.resident_bytes - b->at_first.resident_bytes);
 	return (struct server_figures){
 		.cpu_ns = per((double)(to->cpu_ns - from->cpu_ns), n),
 		.user_ns = per((double)(to->user_ns - from->user_ns), n),
@@ -79,7 +79,8 @@ static void latencies_text(const struct bench *b, FILE *to)
 			continue;
 		fprintf(to, "%-12s", b->args->scenario->latency[i]);
 		for (size_t q = 0; q < QUANTILES; q++)
-			fprintf(to, " %11s", duration(histogram_quantile(h, quantiles[q].in_10000), text));
+			fprintf(to, " %11s",
+				duration(histogram_quantile(h, quantiles[q].in_10000), text));
 		fprintf(to, " %11s\n", duration(h->max_ns, text));
 	}
 }
@@ -95,10 +96,11 @@ static void server_text(const struct bench *b, FILE *to)
 	fprintf(to, "\nserver       %.2f us CPU a message (user %.1f, system %.1f), %.0f %% of a core\n",
 		f.cpu_ns / 1e3, f.user_ns / 1e3, f.system_ns / 1e3, f.cores * 100);
 	fprintf(to, "             %.3f waits and %.3f preemptions a message\n", f.switches, f.switches_forced);
-	fprintf(to, "memory       %.1f MiB before the logins, %.1f before measuring, %.1f after, %.1f at most;\n",
-		(double)b->at_first.resident_bytes / mib, (double)b->at_start.resident_bytes / mib,
-		(double)b->at_end.resident_bytes / mib, (double)b->at_end.resident_bytes_max / mib);
-	fprintf(to, "             %.1f KiB a connection\n", f.connection_bytes / 1024);
+	fprintf(to, "memory       %.1f MiB before the logins, %.1f KiB more for each connection;\n",
+		(double)b->at_first.resident_bytes / mib, f.connection_bytes / 1024);
+	fprintf(to, "             %.1f MiB before measuring, %.1f after, %.1f at most\n",
+		(double)b->at_start.resident_bytes / mib, (double)b->at_end.resident_bytes / mib,
+		(double)b->at_end.resident_bytes_max / mib);
 }
 
 static void settings_text(const struct bench *b, FILE *to)

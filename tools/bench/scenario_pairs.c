@@ -439,13 +439,13 @@ static void close_pairs(struct driver *d)
 const struct scenario scenario_pairs = {
 	.name = "pairs",
 	.summary = "users 2i and 2i+1 send messages to each other",
-	.help = "  With --flags default a message is what an ordinary client sends, and is finished when the\n"
-		"  sender has its server receipt and the receiver's delivered receipt (dm), and the receiver\n"
-		"  has the message and the server receipt of its dm: six packets. With --flags p0 a message\n"
-		"  is sent with p, sc and pc \"0\" and is finished when it arrives: two packets.\n"
-		"  Latencies count from sending to: the message's arrival (delivery), the server receipt's\n"
-		"  (receipt), the dm's arrival at the sender (dm). In the open loop they count from the\n"
-		"  moment the message was due, and `sending` is how late it was sent.\n",
+	.help = "  With --flags default a message is what an ordinary client sends, and is finished when\n"
+		"  the sender has its server receipt and the receiver's delivered receipt (dm), and the\n"
+		"  receiver has the message and the server receipt of its dm: six packets. With --flags\n"
+		"  p0 it is sent with p, sc and pc \"0\" and is finished when it arrives: two packets.\n"
+		"  Latencies count from sending to the arrival of the message (delivery), of the server\n"
+		"  receipt (receipt), and of the dm at the sender (dm). In the open loop they count from\n"
+		"  the moment the message was due, and `sending` is how late it was sent.\n",
 	.latency = { "delivery", "receipt", "dm", "sending" },
 	.check = check,
 	.users = users,
