@@ -64,11 +64,45 @@ void commit_answer(struct chat *chat, struct entity *e, const struct answer *a)
 	post_put(&chat->open->data, POST_ANSWER, a);
 }
 
-void commit_done(struct chat *chat, struct entity *e, const struct request *r)
+static struct effect *commit_request(struct chat *chat, struct entity *e, const struct request *r)
 {
 	struct effect *effect = commit_effect(chat, EFFECT_DONE, e);
 	effect->session = r->session;
 	post_put(&chat->open->data, POST_REQUEST, r);
+	return effect;
+}
+
+void commit_done(struct chat *chat, const struct request *r)
+{
+	(void)commit_request(chat, NULL, r);
+}
+
+void commit_change(struct chat *chat, struct entity *e, const struct store_op *op, const struct request *r)
+{
+	struct effect *effect = commit_request(chat, e, r);
+	struct buf *ops = &chat->open->batch.ops;
+	size_t mark = txn_begin(ops);
+	CHECK(e->state == ENTITY_BUSY);
+	effect->op = txn_add(ops, op);
+	txn_end(ops, mark);
+}
+
+static void effect_done(struct chat *chat, struct commit *c, struct effect *effect)
+{
+	struct post post;
+	struct store_op op;
+	struct entity *e = effect->entity;
+	size_t cursor = effect->data;
+	bool ok = c->batch.status == OK;
+	CHECK(post_next(buf_view(&c->data), &cursor, &post) && post.kind == POST_REQUEST);
+	if (e && ok) {
+		CHECK(store_op_at(buf_view(&c->batch.ops), effect->op, &op) == OK);
+		entity_apply(chat, e, &op);
+	}
+	request_reply(chat, &post.request, ok ? REFUSAL_NONE : REFUSAL_UNAVAILABLE,
+		      ok ? STR_NONE : STR("Storage is unavailable, try again."));
+	if (e)
+		entity_go_on(chat, e);
 }
 
 static void effect_mail(struct chat *chat, struct commit *c, struct effect *effect)
@@ -121,11 +155,7 @@ static void effect_happen(struct chat *chat, struct commit *c, struct effect *ef
 		break;
 	}
 	case EFFECT_DONE:
-		CHECK(post_next(buf_view(&c->data), &cursor, &post) && post.kind == POST_REQUEST);
-		if (!ok && effect->entity)
-			effect->entity->stale = true;
-		request_reply(chat, &post.request, ok ? REFUSAL_NONE : REFUSAL_UNAVAILABLE,
-			      ok ? STR_NONE : STR("Storage is unavailable, try again."));
+		effect_done(chat, c, effect);
 		break;
 	}
 }

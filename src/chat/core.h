@@ -101,7 +101,7 @@ enum effect_kind {
 	EFFECT_UNSTORED, /* show the mail_in at `data` (p 0 behind stored ones), answer its sender */
 	EFFECT_ANSWER,   /* give the answer at `data` */
 	EFFECT_RELEASED, /* the release at `op` is durable */
-	EFFECT_DONE,     /* the request at `data` succeeded: say so */
+	EFFECT_DONE,     /* the op at `op` changes a BUSY name (if any): do that, say that the request at `data` succeeded */
 };
 
 struct effect {
@@ -250,10 +250,9 @@ void entity_busy(struct entity *e);                     /* READY -> BUSY */
 void entity_go_on(struct chat *chat, struct entity *e); /* back; runs what waits */
 static inline bool entity_ready(const struct entity *e) { return e->state == ENTITY_READY && !e->stale; }
 void entity_loaded(struct chat *chat, struct lookup *l);
-void entity_become_user(struct entity *e, uint64_t born, bool admin, struct str token);
+/* What a USER_PUT or USER_DEL that is durable now means for memory. */
+void entity_apply(struct chat *chat, struct entity *e, const struct store_op *op);
 void entity_close_sessions(struct chat *chat, struct entity *e, enum close_reason why);
-void entity_set_token(struct entity *e, struct str token);
-void entity_become_nobody(struct entity *e); /* its sessions are gone already */
 void entity_free(struct entity *e);
 
 /* router.c */
@@ -278,9 +277,12 @@ void job_free(struct job *job);
 struct commit *commit_open(struct chat *chat);
 struct effect *commit_effect(struct chat *chat, enum effect_kind kind, struct entity *e); /* pins e */
 void commit_answer(struct chat *chat, struct entity *e, const struct answer *a);
-/* Says that a request succeeded once that is durable; if the batch fails, 503, and the entity is
- * read anew. */
-void commit_done(struct chat *chat, struct entity *e, const struct request *r);
+/* Adds a transaction of one op that changes the name, which is BUSY until it is durable: so nobody
+ * acts on what is not. Then memory follows and the request is answered; if the batch fails nothing
+ * changed, and the answer is 503. */
+void commit_change(struct chat *chat, struct entity *e, const struct store_op *op, const struct request *r);
+/* Says that a request succeeded once all that was added before is durable. */
+void commit_done(struct chat *chat, const struct request *r);
 void commit_back(struct chat *chat, struct commit *c);
 /* Hands the open batch to the store if it is time; `all`: also what could wait for company. */
 void commit_submit(struct chat *chat, bool all);

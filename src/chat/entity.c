@@ -42,6 +42,7 @@ static void entity_load(struct chat *chat, struct entity *e)
 {
 	e->state = ENTITY_LOADING;
 	e->stale = false;
+	e->recount = e->acks > 0;
 	lookup_start(chat, lookup_new(chat, LOOKUP_NAME, STORE_READ_NAME, e));
 }
 
@@ -67,14 +68,24 @@ struct entity *entity_get(struct chat *chat, struct str name)
 	return e;
 }
 
-void entity_wait(struct chat *chat, struct entity *e, enum post_kind kind, const void *body)
+/* After a failure memory may say what the store does not: it is read anew as soon as nothing that
+ * touches it is on its way, if anybody wants to know. */
+static void entity_settle(struct chat *chat, struct entity *e)
 {
-	(void)chat;
-	DCHECK(!entity_ready(e));
-	post_put(&e->waiting, kind, body);
+	if (!e->stale || e->effects || e->state != ENTITY_READY)
+		return;
+	if (e->waiting.n || e->user.session_count)
+		entity_load(chat, e);
 }
 
-void entity_set_token(struct entity *e, struct str token)
+void entity_wait(struct chat *chat, struct entity *e, enum post_kind kind, const void *body)
+{
+	DCHECK(!entity_ready(e));
+	post_put(&e->waiting, kind, body);
+	entity_settle(chat, e);
+}
+
+static void entity_set_token(struct entity *e, struct str token)
 {
 	char *copy = malloc(token.n + 1);
 	CHECK(copy);
@@ -83,7 +94,7 @@ void entity_set_token(struct entity *e, struct str token)
 	e->user.token = (struct str){ copy, token.n };
 }
 
-void entity_become_user(struct entity *e, uint64_t born, bool admin, struct str token)
+static void entity_become_user(struct entity *e, uint64_t born, bool admin, struct str token)
 {
 	if (e->user.born != born) { /* what another of that name was shown is none of his */
 		unsigned reads = e->user.box.reads;
@@ -106,12 +117,23 @@ void entity_close_sessions(struct chat *chat, struct entity *e, enum close_reaso
 		session_close(chat, LIST_ENTRY(e->user.sessions.next, struct session, of_user), why);
 }
 
-/* The rest of what memory knows of him stays, should the deletion fail: acknowledgements under way
- * still count then. */
-void entity_become_nobody(struct entity *e)
+static void entity_become_nobody(struct chat *chat, struct entity *e)
 {
-	CHECK(list_empty(&e->user.sessions));
 	e->kind = STORE_NOBODY;
+	entity_close_sessions(chat, e, CLOSE_REMOVED);
+}
+
+void entity_apply(struct chat *chat, struct entity *e, const struct store_op *op)
+{
+	if (op->type == OP_USER_DEL) {
+		entity_become_nobody(chat, e);
+		return;
+	}
+	CHECK(op->type == OP_USER_PUT);
+	if (e->kind != STORE_USER || e->user.born != op->user_put.born)
+		entity_become_user(e, op->user_put.born, false, op->user_put.token);
+	entity_set_token(e, op->user_put.token);
+	e->user.admin = op->user_put.type == 1;
 }
 
 /* Runs what waits, in order, until something makes it wait again. */
@@ -131,16 +153,6 @@ static void entity_drain(struct chat *chat, struct entity *e)
 		return;
 	}
 	buf_deinit(&waiting);
-}
-
-/* After a failure memory may say what the store does not: read it anew as soon as nothing that
- * touches it is on its way. The caller holds one pin itself. */
-static void entity_settle(struct chat *chat, struct entity *e)
-{
-	if (!e->stale || e->effects || e->state != ENTITY_READY)
-		return;
-	if (e->pins > 1 || e->waiting.n)
-		entity_load(chat, e);
 }
 
 void entity_unpin(struct chat *chat, struct entity *e)
@@ -210,14 +222,16 @@ static void entity_fill(struct chat *chat, struct entity *e, const struct store_
 		entity_set_token(e, row->token);
 		e->user.admin = row->type == 1;
 		e->user.last_seen_ms = row->last_seen_ms;
-		e->recount = e->acks > 0; /* the store may or may not know of them yet */
+		/* The store may or may not have known of receipts under way meanwhile: read it
+		 * again after them. */
+		e->stale = e->recount && !e->acks;
+		e->recount = e->acks > 0;
 		e->user.mail_count = row->mail_count;
 		e->user.mail_bytes = row->mail_bytes;
 		return;
 	}
-	entity_close_sessions(chat, e, CLOSE_REMOVED);
 	if (e->kind == STORE_USER)
-		entity_become_nobody(e);
+		entity_become_nobody(chat, e);
 }
 
 void entity_loaded(struct chat *chat, struct lookup *l)

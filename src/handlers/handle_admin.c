@@ -31,18 +31,18 @@ static void admin_refuse(struct chat *chat, const struct request *r, enum refusa
 	buf_deinit(&sentence);
 }
 
-static void admin_put(struct chat *chat, struct entity *e)
+/* The user as he is to be; token absent: as it is. */
+static struct store_op admin_put(struct chat *chat, struct entity *e, const struct packet_ad *ad,
+				 struct str token)
 {
-	struct buf *ops = &commit_open(chat)->batch.ops;
-	struct store_op op = { .type = OP_USER_PUT, .user_put = {
-		.name = e->name, .born = e->user.born, .type = e->user.admin,
-		.token = e->user.token } };
-	size_t mark = txn_begin(ops);
-	txn_add(ops, &op);
-	txn_end(ops, mark);
+	bool create = e->kind != STORE_USER;
+	bool admin = ad->ty >= 0 ? ad->ty == 1 : !create && e->user.admin;
+	return (struct store_op){ .type = OP_USER_PUT, .user_put = {
+		.name = e->name, .born = create ? chat_next_seq(chat) : e->user.born,
+		.type = admin, .token = token.p ? token : e->user.token } };
 }
 
-/* The token is hashed: the user is written and the request done. */
+/* The token is hashed: the user can be written. */
 static void admin_hashed(struct chat *chat, struct job *job, struct str hash)
 {
 	struct entity *e = job->entity;
@@ -50,20 +50,13 @@ static void admin_hashed(struct chat *chat, struct job *job, struct str hash)
 	size_t cursor = 0;
 	CHECK(post_next(buf_view(&job->request), &cursor, &post) && post.kind == POST_REQUEST);
 	const struct request *r = &post.request;
-	const struct packet_ad *ad = &r->packet.ad;
 	if (!hash.p || e->stale) {
 		request_reply(chat, r, REFUSAL_UNAVAILABLE, STR("Too busy, try again."));
+		entity_go_on(chat, e);
 	} else {
-		if (str_eq(ad->c, STR("cr")))
-			entity_become_user(e, chat_next_seq(chat), ad->ty == 1, hash);
-		else
-			entity_set_token(e, hash);
-		if (ad->ty >= 0)
-			e->user.admin = ad->ty == 1;
-		admin_put(chat, e);
-		commit_done(chat, e, r);
+		struct store_op op = admin_put(chat, e, &r->packet.ad, hash);
+		commit_change(chat, e, &op, r);
 	}
-	entity_go_on(chat, e);
 	entity_unpin(chat, e);
 	job_free(job);
 }
@@ -75,20 +68,20 @@ static void admin_hash(struct chat *chat, struct entity *e, const struct request
 	job->hashed = admin_hashed;
 	post_put(&job->request, POST_REQUEST, r);
 	entity_pin(e);
-	entity_busy(e); /* what comes after waits for the outcome */
 	chat->env->hash(chat->env->ctx, job->id, r->packet.ad.t);
 }
 
-static void admin_delete(struct chat *chat, struct entity *e, const struct request *r)
+static void admin_act(struct chat *chat, struct entity *e, const struct request *r)
 {
-	struct buf *ops = &commit_open(chat)->batch.ops;
+	const struct packet_ad *ad = &r->packet.ad;
 	struct store_op op = { .type = OP_USER_DEL, .user_del = { e->name } };
-	entity_close_sessions(chat, e, CLOSE_REMOVED);
-	size_t mark = txn_begin(ops);
-	txn_add(ops, &op);
-	txn_end(ops, mark);
-	entity_become_nobody(e);
-	commit_done(chat, e, r);
+	if (!str_eq(ad->c, STR("del")) && ad->t.p) {
+		admin_hash(chat, e, r);
+		return;
+	}
+	if (!str_eq(ad->c, STR("del")))
+		op = admin_put(chat, e, ad, STR_NONE);
+	commit_change(chat, e, &op, r);
 }
 
 void handle_admin(struct chat *chat, struct entity *e, const struct request *r)
@@ -99,14 +92,9 @@ void handle_admin(struct chat *chat, struct entity *e, const struct request *r)
 		admin_refuse(chat, r, REFUSAL_TAKEN, "The name ", " is taken.");
 	} else if (!create && e->kind != STORE_USER) {
 		admin_refuse(chat, r, REFUSAL_NOT_FOUND, "Not found: user ", ".");
-	} else if (str_eq(ad->c, STR("del"))) {
-		admin_delete(chat, e, r);
-	} else if (ad->t.p) {
-		admin_hash(chat, e, r);
 	} else {
-		e->user.admin = ad->ty == 1;
-		admin_put(chat, e);
-		commit_done(chat, e, r);
+		entity_busy(e); /* what comes after waits for the outcome */
+		admin_act(chat, e, r);
 	}
 }
 
@@ -201,5 +189,5 @@ void handlers_import(struct chat *chat, const struct handlers_import_row *rows, 
 		txn_add(ops, &op);
 	}
 	txn_end(ops, mark);
-	commit_done(chat, NULL, &r);
+	commit_done(chat, &r);
 }
