@@ -269,7 +269,7 @@ static char *document(const char *path)
 	static const char here[] = "tests/unit/daemon/test_config.c";
 	char name[4096];
 	size_t root = strlen(__FILE__) - strlen(here);
-	assert_string_equal(__FILE__ + root, here);
+	assert_string_equal(&__FILE__[root], here);
 	assert_true(snprintf(name, sizeof(name), "%.*s%s", (int)root, __FILE__, path) < (int)sizeof(name));
 	FILE *file = fopen(name, "r");
 	if (!file)
