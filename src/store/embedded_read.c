@@ -70,7 +70,7 @@ static void count_mail(struct reading *g, struct store_name_row *row)
 static void read_last_seen(struct reading *g, struct store_name_row *row)
 {
 	struct got seen;
-	if (!got_value(g, FAMILY_SEEN, g->r->name, &seen))
+	if (!got_value(g, FAMILY_SEEN, row->name, &seen))
 		return;
 	if (!value_cut_time(seen.value, &row->last_seen_ms))
 		reading_damaged(g);
@@ -211,11 +211,6 @@ static void read_mailbox(struct reading *g)
 	reading_error(g, range_close(&range));
 }
 
-static bool begins_with(struct str s, struct str prefix)
-{
-	return s.n >= prefix.n && memcmp(s.p, prefix.p, prefix.n) == 0;
-}
-
 /* Where to start: behind `id` or at the prefix, whichever comes later. Cut to the length of a key:
  * the row is compared again when it is met. */
 static struct key names_start(const struct store_read *r)
@@ -236,7 +231,7 @@ static void read_names(struct reading *g)
 	struct store_name_row row;
 	unsigned rows = 0;
 	range_open(g->e, FAMILY_NAMES, g->options, &all, &from, &range);
-	for (; range_at(&range, &key, &value) && begins_with(key, r->name); rocksdb_iter_next(range.it)) {
+	for (; range_at(&range, &key, &value) && str_begins(key, r->name); rocksdb_iter_next(range.it)) {
 		if (r->id.n && str_cmp(key, r->id) <= 0)
 			continue;
 		if (rows == r->rows_max) {
@@ -249,6 +244,7 @@ static void read_names(struct reading *g)
 		}
 		row.name = key;
 		row.token = STR("");
+		read_last_seen(g, &row);
 		store_name_row_add(&r->rows, &row);
 		rows++;
 	}

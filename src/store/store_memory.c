@@ -427,11 +427,6 @@ static void read_mailbox(struct store_mem *m, struct store_read *r)
 	}
 }
 
-static bool begins_with(struct str s, struct str prefix)
-{
-	return s.n >= prefix.n && memcmp(s.p, prefix.p, prefix.n) == 0;
-}
-
 /* The next name after `after`: the reference may be slow. */
 static struct mem_user *name_after(struct store_mem *m, struct str prefix, struct str after)
 {
@@ -441,7 +436,7 @@ static struct mem_user *name_after(struct store_mem *m, struct str prefix, struc
 	size_t cursor = 0;
 	while (map_next(&m->users, &cursor, &key, &value)) {
 		struct mem_user *u = value;
-		if (u->put.born && begins_with(key, prefix) && str_cmp(key, after) > 0 &&
+		if (u->put.born && str_begins(key, prefix) && str_cmp(key, after) > 0 &&
 		    (!least || str_cmp(key, least->name) < 0))
 			least = u;
 	}
