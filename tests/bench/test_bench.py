@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import select
 import signal
 import socket
@@ -264,7 +265,6 @@ def test_says_so_when_the_administrator_is_refused(fake):
 
 @pytest.mark.parametrize("fault, flags, name", [
     ("--lose", "p0", "lost"),
-    ("--refuse", "p0", "refused"),
     ("--refuse", "default", "refused"),
     ("--repeat", "p0", "repeated"),
     ("--repeat", "default", "repeated"),
@@ -275,10 +275,16 @@ def test_counts_what_the_server_does_wrong(make_fake, fault, flags, name):
     report = measure(fake, "--pairs", 1, "--window", 8, "--messages", 101, "--flags", flags,
                      "--patience", "0.5", status=TROUBLE)
     assert report["trouble"][name] > 0
-    if name == "refused":
-        assert report["trouble"]["first_refusal"] == "507 Full."
-        assert report["trouble"][name] == 10
-        assert report["messages"] == 91
+
+
+@pytest.mark.parametrize("flags", ["default", "p0"])
+def test_tells_how_often_and_why_the_server_refused(make_fake, flags):
+    fake = make_fake("--refuse", 10)
+    report = measure(fake, "--pairs", 1, "--window", 8, "--messages", 101, "--flags", flags, status=TROUBLE)
+    trouble = report["trouble"]
+    assert trouble["first_refusal"] == "507 Full."
+    assert trouble["refused"] + (trouble["lost"] if flags == "p0" else 0) == 10
+    assert report["messages"] == 91
 
 
 def test_ends_when_the_server_falls_silent(make_fake):
@@ -367,3 +373,10 @@ def test_help_names_every_scenario_and_option():
     assert result.status == OK
     for word in ("pairs:", "--window", "--rate", "--json", "six packets"):
         assert word in result.out
+
+
+def test_the_manual_has_every_option():
+    manual = (ROOT / "docs" / "man" / "lemp-bench.1").read_text().replace("\\-", "-")
+    options = re.findall(r"^  (--[a-z-]+)", run([BENCH, "--help"]).out, re.MULTILINE)
+    assert len(options) > 15
+    assert [option for option in options if option not in manual] == []

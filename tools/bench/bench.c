@@ -227,7 +227,8 @@ static void phase_begin(struct bench *b, enum phase phase)
 		b->start = mono_now();
 	atomic_store(&b->phase, (begun + 1) << 8 | (int)phase);
 	for (unsigned i = 0; i < b->driver_n; i++)
-		loop_wake(b->driver[i].loop);
+		if (b->driver[i].started)
+			loop_wake(b->driver[i].loop);
 }
 
 static void meter(struct bench *b, struct meter *to, int64_t *own_ns_out)

@@ -155,13 +155,13 @@ static void *run(void *ctx)
 
 int driver_start(struct driver *d)
 {
-	d->_started = pthread_create(&d->_thread, NULL, run, d) == 0;
-	return d->_started ? OK : ERR_NOMEM;
+	d->started = pthread_create(&d->_thread, NULL, run, d) == 0;
+	return d->started ? OK : ERR_NOMEM;
 }
 
 void driver_join(struct driver *d)
 {
-	if (d->_started)
+	if (d->started)
 		pthread_join(d->_thread, NULL);
-	d->_started = false;
+	d->started = false;
 }

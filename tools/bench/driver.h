@@ -23,7 +23,7 @@ struct driver {
 	struct tally tally;
 
 	pthread_t _thread;
-	bool _started;
+	bool started;    /* the thread runs, or has run and was not joined */
 	size_t _login_next;
 	uint64_t _packets_before;
 

@@ -22,7 +22,7 @@ void progress_show(struct progress *p, const char *what, double part, const char
 	if (part < 0)
 		fprintf(stderr, "\r\033[K%s  %s", what, text);
 	else
-		fprintf(stderr, "\r\033[K%-10s [%s] %3.0f %%  %s", what, bar, part * 100, text);
+		fprintf(stderr, "\r\033[K%-14s [%s] %3.0f %%  %s", what, bar, part * 100, text);
 	fflush(stderr);
 	p->_last = now;
 	p->_shown = true;

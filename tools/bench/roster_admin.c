@@ -2,6 +2,7 @@
  * (protocol.md section 11). */
 #include "base/err.h"
 #include "peer.h"
+#include "progress.h"
 #include <stdio.h>
 
 #define UNDER_WAY_MAX 32
@@ -16,6 +17,7 @@ struct errand {
 	struct peer admin;
 	struct loop_timers silence;
 	struct loop_timer timer;
+	struct progress progress;
 	int err;
 	char *why;
 	size_t why_size;
@@ -127,6 +129,8 @@ static int64_t turn(void *ctx)
 {
 	struct errand *e = ctx;
 	peers_flush(&e->peers);
+	progress_show(&e->progress, e->creating ? "making users" : "deleting users",
+		      (double)e->done / (double)e->roster->n, "");
 	return -1;
 }
 
@@ -141,10 +145,12 @@ static int errand_run(struct errand *e, const struct target *target, const struc
 	loop_timers_init(loop, &e->silence, SILENCE_MS_MAX, silent, e);
 	loop_timer_init(&e->timer);
 	loop_timer_start(loop, &e->silence, &e->timer);
+	progress_init(&e->progress);
 	peer_init(&e->admin, &e->peers, admin);
 	peer_open(&e->admin);
 	if (e->err == OK)
 		loop_run(loop, turn, e);
+	progress_clear(&e->progress);
 	peer_close(&e->admin);
 	loop_timer_stop(&e->timer);
 	loop_timers_deinit(&e->silence);

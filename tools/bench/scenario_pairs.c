@@ -317,11 +317,11 @@ static void take_refusal(struct pairs *s, struct way *w, uint32_t number, const 
 {
 	struct tally *t = &s->driver->tally;
 	struct slot *slot = slot_of(s, w, number);
-	if (!slot)
-		return;
 	if (!t->refusal[0])
 		snprintf(t->refusal, sizeof(t->refusal), "%.*s %.*s", STR_ARG(a->code),
 			 STR_ARG(a->sentence));
+	if (!slot)
+		return; /* with p 0 a later message may have been there first: then it counts as lost */
 	driver_trouble(s->driver, TROUBLE_REFUSED);
 	slot_finish(s, w, slot, false);
 }
