@@ -12,7 +12,7 @@ deps: ## installs what the build and the tests need, if it is missing (apt)
 build: ## builds build/lempd, build/lempctl, build/lemp-bench
 	@scripts/deps build
 	@cmake --preset release >/dev/null
-	@cmake --build $(BUILD)
+	@cmake --build $(BUILD) --target programs
 run: ## builds and starts a server on 127.0.0.1:8025 with its data in ./data
 	@scripts/run
 test: ## builds and runs every test that needs no special machine
@@ -34,6 +34,7 @@ tsan: ## the same under ThreadSanitizer
 	@scripts/deps test
 	@scripts/suite tsan
 sim: build ## simulates SEEDS runs (2000)
+	@cmake --build $(BUILD) --target lemp-sim
 	@$(BUILD)/lemp-sim --seeds $(SEEDS)
 install: build ## installs programs, man pages and an example configuration below DESTDIR
 	@cmake --install $(BUILD)
