@@ -109,9 +109,9 @@ int dir_format_read(const char *dir, bool *fresh_out, const struct why *why)
 	if (strcmp(text, FORMAT_TEXT) == 0)
 		return OK;
 	if (strncmp(text, FORMAT_PREFIX, sizeof(FORMAT_PREFIX) - 1) == 0)
-		return why_fail(why, ERR_VERSION, "%s says '%.*s', this program knows '%.*s': use a newer lempd",
-				path, (int)strcspn(text, "\n"), text, (int)sizeof(FORMAT_TEXT) - 2,
-				FORMAT_TEXT);
+		return why_fail(why, ERR_VERSION, "%s says '%.*s', this program knows '%.*s': use the lempd "
+				"that wrote it, or a newer one", path, (int)strcspn(text, "\n"), text,
+				(int)sizeof(FORMAT_TEXT) - 2, FORMAT_TEXT);
 	return why_fail(why, ERR_CORRUPT, "%s is damaged", path);
 }
 

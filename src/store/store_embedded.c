@@ -98,7 +98,8 @@ static int db_open(struct store_embedded *e, const char *dir, bool fresh, const 
 		return OK;
 	/* RocksDB calls a database that is not there an invalid argument. */
 	bool damaged = strstr(error, "Corruption") || strstr(error, "Invalid argument");
-	err = why_fail(why, damaged ? ERR_CORRUPT : ERR_IO, "cannot open the database in %s: %s", path, error);
+	err = why_fail(why, damaged ? ERR_CORRUPT : ERR_IO, "cannot open the database in %s: %s", path,
+		       error);
 	rocksdb_free(error);
 	return err;
 }
@@ -154,14 +155,16 @@ static int meta_open(struct store_embedded *e, bool fresh, const struct why *why
 	if (err)
 		return err;
 	if (has_key != has_epoch || (!fresh && !has_epoch))
-		return why_fail(why, ERR_CORRUPT, "the database's own records 'epoch' and 'once_key' are damaged");
+		return why_fail(why, ERR_CORRUPT,
+				"the database's own records 'epoch' and 'once_key' are damaged");
 	if (fresh && has_epoch && e->store.epoch > 1) /* 1: the first opening did not come to its end */
 		return why_fail(why, ERR_CORRUPT, "the data directory's file 'format' is missing");
 	if (!has_key)
 		hash_key_random(&e->store.once_key);
 	e->store.epoch = has_epoch ? e->store.epoch + 1 : 1;
 	if (e->store.epoch >= UINT32_C(1) << (64 - STORE_SEQ_BITS))
-		return why_fail(why, ERR_VERSION, "the data directory was opened too often to number another run");
+		return why_fail(why, ERR_VERSION,
+				"the data directory was opened too often to number another run");
 	return meta_put(e, why);
 }
 

@@ -1,8 +1,32 @@
-/* Any bytes as a batch: reading ends, stays inside, and what was read writes the same bytes. */
+/* Any bytes as a batch, as receivers and as rows of reads: reading ends and stays inside, and a batch
+ * that was read is written as the same bytes. */
 #include "store/txn.h"
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What was read must lie within the input. */
+static void is_inside(struct str bytes, struct str s)
+{
+	if (s.n && (s.p < bytes.p || s.p + s.n > bytes.p + bytes.n))
+		abort();
+}
+
+static void read_rows(struct str bytes)
+{
+	struct store_name_row name;
+	struct store_find_row find;
+	struct str receiver;
+	size_t cursor = 0;
+	while (store_receiver_next(bytes, &cursor, &receiver) == 1)
+		is_inside(bytes, receiver);
+	cursor = 0;
+	while (store_name_row_next(bytes, &cursor, &name) == 1)
+		is_inside(bytes, name.token);
+	cursor = 0;
+	while (store_find_row_next(bytes, &cursor, &find) == 1)
+		is_inside(bytes, find.sender);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -12,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t cursor = 0;
 	int r;
 	buf_init(&again, (size_t)1 << 24);
+	read_rows(bytes);
 	while ((r = store_txn_next(bytes, &cursor, &txn)) == 1) {
 		size_t at = 0, mark = txn_begin(&again);
 		while ((r = store_op_next(txn, &at, &op)) == 1)

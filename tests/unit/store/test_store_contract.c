@@ -293,7 +293,8 @@ static void names_are_listed_sorted_by_prefix_and_in_pages(void **state)
 	struct bench *b = bench_create(state);
 	const char *names[] = { "bob", "alice", "bobby", "carol", "bo" };
 	for (unsigned i = 0; i < COUNT(names); i++) {
-		struct store_op ops[] = { user(names[i], i + 1), last_seen("boc", 1), mail("bod", i + 1, "m", 0) };
+		struct store_op ops[] = { user(names[i], i + 1), last_seen(names[i], 1000 + i),
+					  last_seen("boc", 1), mail("bod", i + 1, "m", 0) };
 		bench_do(b, ops, COUNT(ops));
 	}
 	static char endless[3000];
@@ -319,8 +320,11 @@ static void names_are_listed_sorted_by_prefix_and_in_pages(void **state)
 		size_t cursor = 0, n = 0;
 		bench_read(b, &r);
 		assert_int_equal(r.status, OK);
-		while (store_name_row_next(buf_view(&r.rows), &cursor, &row) == 1)
+		while (store_name_row_next(buf_view(&r.rows), &cursor, &row) == 1) {
 			n += (size_t)snprintf(got + n, sizeof(got) - n, "%.*s ", STR_ARG(row.name));
+			assert_int_equal(row.last_seen_ms, 999 + (int64_t)row.born);
+			assert_int_equal(row.token.n, 0);
+		}
 		assert_string_equal(got, cases[i].want);
 		assert_int_equal(r.more, cases[i].more);
 		buf_deinit(&r.rows);

@@ -103,6 +103,27 @@ static void whatever_is_cut_off_is_noticed(void **state)
 	buf_deinit(&b);
 }
 
+static void a_row_that_is_cut_off_is_noticed(void **state)
+{
+	struct store_name_row name = { { "bob", 3 }, STORE_USER, 1, 42, -1, 3, 99, { "hash", 4 } };
+	struct store_find_row find = { { "alice", 5 }, 6, 7, 8, MAIL_NO_PC, ACK_DM };
+	struct buf names, finds;
+	(void)state;
+	buf_init(&names, 1 << 10);
+	buf_init(&finds, 1 << 10);
+	store_name_row_add(&names, &name);
+	store_find_row_add(&finds, &find);
+	for (size_t n = 1; n < names.n || n < finds.n; n++) {
+		size_t cursor = 0;
+		if (n < names.n)
+			assert_int_equal(store_name_row_next((struct str){ names.p, n }, &cursor, &name), ERR_CORRUPT);
+		if (n < finds.n)
+			assert_int_equal(store_find_row_next((struct str){ finds.p, n }, &cursor, &find), ERR_CORRUPT);
+	}
+	buf_deinit(&names);
+	buf_deinit(&finds);
+}
+
 static void random_bytes_never_read_past_the_end(void **state)
 {
 	struct buf b = batch_of_all();
@@ -152,6 +173,7 @@ int main(void)
 		cmocka_unit_test(every_op_comes_out_as_it_went_in),
 		cmocka_unit_test(an_op_is_found_by_its_offset_and_an_aborted_transaction_leaves_nothing),
 		cmocka_unit_test(whatever_is_cut_off_is_noticed),
+		cmocka_unit_test(a_row_that_is_cut_off_is_noticed),
 		cmocka_unit_test(random_bytes_never_read_past_the_end),
 		cmocka_unit_test(rows_come_out_as_they_went_in),
 	};

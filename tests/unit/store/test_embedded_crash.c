@@ -1,0 +1,317 @@
+/* The embedded engine killed at random moments: a child commits and tells what came back, the parent
+ * kills it, opens the directory and looks. The child is this program anew: threads do not survive a
+ * fork. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "store/store_bench.h"
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define IN_FLIGHT 4    /* batches a worker has under way */
+#define TXNS 3         /* a batch */
+#define KEPT 16        /* mails that stay in each mailbox: mail n goes with the release of n - KEPT */
+#define TEXT_BYTES 200
+
+static const char *const pairs[WORKERS][3] = { { "bob", "bobby", NULL }, { "carol", "caroline", NULL } };
+
+/* What the child writes when a batch is back: the last transaction in it. */
+struct told { uint32_t worker; uint64_t n; };
+
+static uint64_t seq_of(unsigned w, uint64_t n) { return n * WORKERS + w; }
+
+static const char *id_of(unsigned w, uint64_t n)
+{
+	static char text[8][32];
+	static unsigned turn;
+	char *id = text[turn++ % 8];
+	snprintf(id, sizeof(text[0]), "%u-%llu", w, (unsigned long long)n);
+	return id;
+}
+
+static uint64_t mailbox_last(struct bench *b, const char *who)
+{
+	struct store_read r = { .kind = STORE_READ_MAILBOX, .name = str_of(who), .bytes_max = SIZE_MAX,
+				.rows_max = 1000 };
+	struct store_op op;
+	size_t cursor = 0;
+	uint64_t last = 0;
+	bench_read(b, &r);
+	while (store_op_next(buf_view(&r.rows), &cursor, &op) == 1)
+		last = op.mail.seq;
+	buf_deinit(&r.rows);
+	return last;
+}
+
+/* --- child --- */
+
+/* Mail n to two at once, and both release an older one: all of it or nothing. */
+static void txn_add_step(struct store_batch *batch, unsigned w, uint64_t n)
+{
+	static char text[TEXT_BYTES];
+	struct store_op ops[3] = { mail_to_all(pairs[w], seq_of(w, n), id_of(w, n), 0) };
+	ops[0].mail.text = (struct str){ text, sizeof(text) };
+	if (n <= KEPT) {
+		batch_add(batch, ops, 1);
+		return;
+	}
+	for (unsigned i = 0; i < 2; i++)
+		ops[i + 1] = release(pairs[w][i], seq_of(w, n - KEPT), id_of(w, n - KEPT), ACK_DM, now_ms());
+	batch_add(batch, ops, 3);
+}
+
+struct child_batch { struct store_batch batch; uint64_t last; };
+
+static void child_submit(struct bench *b, unsigned w, struct child_batch *c, uint64_t *next)
+{
+	buf_clear(&c->batch.ops);
+	for (unsigned i = 0; i < TXNS; i++)
+		txn_add_step(&c->batch, w, ++*next);
+	c->last = *next;
+	store_submit(b->store, w, &c->batch);
+}
+
+static void child_tell(unsigned w, const struct child_batch *c)
+{
+	struct told told = { w, c->last };
+	if (c->batch.status != OK || write(STDOUT_FILENO, &told, sizeof(told)) != sizeof(told))
+		_exit(1);
+}
+
+enum mode { MODE_OPEN, MODE_COMMIT, MODE_FULL };
+
+static void child_open(struct bench *b)
+{
+	if (bench_open(b) == OK)
+		return;
+	fprintf(stderr, "%s\n", b->why);
+	_exit(1);
+}
+
+/* A disk without room, as write sees it. */
+static void child_fill_disk(void)
+{
+	const struct rlimit limit = { 100000, 100000 };
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void child_back(struct bench *b, unsigned w, uint64_t *next)
+{
+	for (struct inbox_node *node = inbox_take(&b->inbox[w]), *after; node; node = after) {
+		struct child_batch *c = (struct child_batch *)(void *)node;
+		after = node->next;
+		child_tell(w, c);
+		child_submit(b, w, c, next);
+	}
+}
+
+/* Goes on where the run before ended, till it is killed or ended by the engine. */
+_Noreturn static void child_commit(struct bench *b)
+{
+	static struct child_batch batches[WORKERS][IN_FLIGHT];
+	uint64_t next[WORKERS], wakes;
+	for (unsigned w = 0; w < WORKERS; w++)
+		next[w] = mailbox_last(b, pairs[w][0]) / WORKERS;
+	for (unsigned w = 0; w < WORKERS; w++) {
+		for (unsigned i = 0; i < IN_FLIGHT; i++) {
+			batch_init(&batches[w][i].batch);
+			child_submit(b, w, &batches[w][i], &next[w]);
+		}
+	}
+	for (;;) {
+		if (read(b->wake_fd, &wakes, sizeof(wakes)) != sizeof(wakes))
+			_exit(1);
+		for (unsigned w = 0; w < WORKERS; w++)
+			child_back(b, w, &next[w]);
+	}
+}
+
+_Noreturn static void child_run(enum mode mode, const char *dir)
+{
+	struct bench b = { .kind = EMBEDDED, .retention_ms = DAY_MS, .wake_fd = eventfd(0, EFD_CLOEXEC) };
+	snprintf(b.dir, sizeof(b.dir), "%s", dir);
+	child_open(&b);
+	while (mode == MODE_OPEN) {
+		bench_close(&b);
+		child_open(&b);
+	}
+	if (mode == MODE_FULL)
+		child_fill_disk();
+	child_commit(&b);
+}
+
+/* --- parent --- */
+
+struct child { pid_t pid; int out, err; };
+
+static struct child child_start(enum mode mode, const char *dir)
+{
+	int out[2], err[2];
+	const char text[2] = { (char)('0' + mode), 0 };
+	assert_int_equal(pipe(out) | pipe(err), 0);
+	struct child c = { fork(), out[0], err[0] };
+	if (c.pid == 0) {
+		dup2(out[1], STDOUT_FILENO);
+		dup2(err[1], STDERR_FILENO);
+		close(out[0]);
+		close(err[0]);
+		execl("/proc/self/exe", "child", text, dir, NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	close(err[1]);
+	return c;
+}
+
+/* The next it told, or false at its end. */
+static bool child_hear(struct child *c, uint64_t last[WORKERS])
+{
+	struct told told;
+	if (read(c->out, &told, sizeof(told)) != sizeof(told))
+		return false;
+	assert_true(told.worker < WORKERS && told.n > last[told.worker]); /* in order */
+	last[told.worker] = told.n;
+	return true;
+}
+
+static int child_end(struct child *c, uint64_t last[WORKERS], char *said, size_t said_size)
+{
+	int status;
+	while (child_hear(c, last))
+		;
+	ssize_t n = read(c->err, said, said_size - 1);
+	said[n > 0 ? n : 0] = 0;
+	assert_int_equal(waitpid(c->pid, &status, 0), c->pid);
+	close(c->out);
+	close(c->err);
+	return status;
+}
+
+static unsigned found_rows(struct bench *b, const char *who, const char *id, bool released)
+{
+	struct store_read r = { .kind = STORE_READ_FIND, .name = str_of(who), .id = str_of(id) };
+	struct store_find_row row;
+	size_t cursor = 0;
+	unsigned n = 0;
+	bench_read(b, &r);
+	while (store_find_row_next(buf_view(&r.rows), &cursor, &row) == 1) {
+		assert_int_equal(row.seq == 0, released);
+		n++;
+	}
+	buf_deinit(&r.rows);
+	return n;
+}
+
+/* All up to some transaction not before `told`, and nothing of any later one. Returns which. */
+static uint64_t prefix_is_whole(struct bench *b, unsigned w, uint64_t told)
+{
+	uint64_t last = mailbox_last(b, pairs[w][0]) / WORKERS;
+	unsigned kept = last < KEPT ? (unsigned)last : KEPT;
+	assert_true(last >= told);
+	assert_int_equal(last % TXNS, 0); /* batches, too, are whole here: one write holds them */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(mailbox_last(b, pairs[w][i]), last ? seq_of(w, last) : 0);
+		assert_int_equal(mailbox_rows(b, pairs[w][i], 0, 1000, false), kept);
+		if (last)
+			assert_int_equal(found_rows(b, pairs[w][i], id_of(w, last), false), 1);
+		if (last > KEPT)
+			assert_int_equal(found_rows(b, pairs[w][i], id_of(w, last - KEPT), true), 1);
+		assert_int_equal(found_rows(b, pairs[w][i], id_of(w, last + 1), false), 0);
+	}
+	if (last)
+		assert_true(is_seen(b, once_of(seq_of(w, last))) && is_seen(b, once_of(seq_of(w, 1))));
+	assert_false(is_seen(b, once_of(seq_of(w, last + 1))));
+	return last;
+}
+
+static void look(struct bench *b, uint64_t last[WORKERS], uint32_t *epoch)
+{
+	assert_int_equal(bench_open(b), OK);
+	assert_true(b->store->epoch > *epoch);
+	*epoch = b->store->epoch;
+	for (unsigned w = 0; w < WORKERS; w++)
+		last[w] = prefix_is_whole(b, w, last[w]);
+}
+
+static unsigned dice(unsigned below)
+{
+	static uint64_t random = 4711;
+	random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (unsigned)(random >> 33) % below;
+}
+
+static void what_came_back_survives_kill_9_and_transactions_are_whole(void **state)
+{
+	struct bench *b = bench_new((enum engine_kind)(uintptr_t)*state);
+	uint64_t last[WORKERS] = { 0 };
+	uint32_t epoch = 0;
+	char said[512];
+	for (unsigned round = 0; round < 15; round++) {
+		struct child c = child_start(MODE_COMMIT, b->dir);
+		for (unsigned n = 1 + dice(60); n; n--)
+			assert_true(child_hear(&c, last));
+		kill(c.pid, SIGKILL);
+		assert_int_equal(child_end(&c, last, said, sizeof(said)), SIGKILL);
+		if (round % 3 == 1) /* else the next run has the log of this one to read */
+			continue;
+		look(b, last, &epoch);
+		bench_close(b);
+	}
+	assert_true(last[0] > KEPT && last[1] > KEPT);
+	bench_destroy(b);
+}
+
+static void an_opening_or_closing_that_was_killed_can_be_repeated(void **state)
+{
+	struct bench *b = bench_new((enum engine_kind)(uintptr_t)*state);
+	uint64_t last[WORKERS] = { 0 };
+	uint32_t epoch = 0;
+	char said[512];
+	for (unsigned round = 0; round < 24; round++) {
+		struct child c = child_start(MODE_OPEN, b->dir);
+		usleep(dice(100000)); /* how far it comes is left to chance */
+		kill(c.pid, SIGKILL);
+		assert_int_equal(child_end(&c, last, said, sizeof(said)), SIGKILL);
+		if (round % 4 != 3)
+			continue;
+		struct store_op op = mail("dave", 100 + round, "m", 0);
+		look(b, last, &epoch);
+		bench_do(b, &op, 1);
+		assert_int_equal(mailbox_rows(b, "dave", 0, 100, false), round / 4 + 1);
+		bench_close(b);
+	}
+	bench_destroy(b);
+}
+
+static void a_write_that_fails_ends_the_process_with_70_and_loses_nothing_that_came_back(void **state)
+{
+	struct bench *b = bench_new((enum engine_kind)(uintptr_t)*state);
+	uint64_t last[WORKERS] = { 0 };
+	uint32_t epoch = 0;
+	char said[2048];
+	struct child c = child_start(MODE_FULL, b->dir);
+	int status = child_end(&c, last, said, sizeof(said));
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 70);
+	assert_non_null(strstr(said, "event=storage failed=\"writing to storage\""));
+	assert_non_null(strstr(said, "the server stops here"));
+	assert_true(last[0] > 0);
+	look(b, last, &epoch);
+	bench_destroy(b);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3)
+		child_run((enum mode)(argv[1][0] - '0'), argv[2]);
+	const struct CMUnitTest tests[] = {
+		EMBEDDED_ONLY(what_came_back_survives_kill_9_and_transactions_are_whole),
+		EMBEDDED_ONLY(an_opening_or_closing_that_was_killed_can_be_repeated),
+		EMBEDDED_ONLY(a_write_that_fails_ends_the_process_with_70_and_loses_nothing_that_came_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,383 @@
+/* The embedded engine's directory: who may open it, what it keeps, what it forgets, and what it does
+ * when something in it is missing, damaged or of another version. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "store/embedded.h"
+#include "store/store_bench.h"
+#include <dirent.h>
+#include <fcntl.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void reopening_keeps_everything_and_raises_the_epoch(void **state)
+{
+	struct bench *b = bench_create(state);
+	struct store_op ops[] = { user("bob", 5), mail("bob", 9, "m1", 0) };
+	bench_do(b, ops, COUNT(ops));
+	assert_int_equal(b->store->epoch, 1);
+	struct hash_key key = b->store->once_key;
+	for (uint32_t epoch = 2; epoch < 5; epoch++) {
+		bench_close(b);
+		assert_int_equal(bench_open(b), OK);
+		assert_int_equal(b->store->epoch, epoch);
+		assert_memory_equal(&b->store->once_key, &key, sizeof(key));
+		assert_int_equal(mailbox_rows(b, "bob", 0, 10, false), 1);
+		assert_true(is_seen(b, once_of(9)));
+	}
+	bench_destroy(b);
+}
+
+static void a_second_opening_is_refused_and_names_the_process(void **state)
+{
+	char pid[32];
+	struct bench *b = bench_create(state);
+	struct store *other;
+	assert_int_equal(store_embedded.open(&b->config, &other, b->why, sizeof(b->why)), ERR_LOCKED);
+	snprintf(pid, sizeof(pid), "process %d:", (int)getpid());
+	assert_non_null(strstr(b->why, pid));
+	bench_close(b);
+	assert_int_equal(bench_open(b), OK);
+	bench_destroy(b);
+}
+
+static void a_directory_that_cannot_be_made_is_told_by_name(void **state)
+{
+	struct bench *b = bench_new((enum engine_kind)(uintptr_t)*state);
+	char *end = b->dir + strlen(b->dir);
+	memcpy(end, "/no/dir", sizeof("/no/dir"));
+	assert_int_equal(bench_open(b), ERR_IO);
+	assert_non_null(strstr(b->why, b->dir));
+	*end = 0;
+	bench_destroy(b);
+}
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+	char path[512];
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void remove_file(const char *dir, const char *name)
+{
+	char path[512];
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(remove(path), 0);
+}
+
+static void another_version_or_damage_in_the_format_is_refused(void **state)
+{
+	struct bench *b = bench_create(state);
+	const struct { const char *text; int err; } cases[] = {
+		{ "lempd data 2\n", ERR_VERSION }, { "lempd data 0\n", ERR_VERSION },
+		{ "lempd data 1", ERR_VERSION },   { "", ERR_CORRUPT },
+		{ "lempd", ERR_CORRUPT },          { "\x7f" "ELF", ERR_CORRUPT },
+	};
+	bench_close(b);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		write_file(b->dir, "format", cases[i].text);
+		assert_int_equal(bench_open(b), cases[i].err);
+		assert_non_null(strstr(b->why, "format"));
+	}
+	write_file(b->dir, "format", "lempd data 1\n");
+	assert_int_equal(bench_open(b), OK);
+	bench_destroy(b);
+}
+
+static void a_used_directory_without_format_is_refused(void **state)
+{
+	struct bench *b = bench_create(state);
+	bench_close(b);
+	assert_int_equal(bench_open(b), OK);
+	bench_close(b);
+	remove_file(b->dir, "format");
+	assert_int_equal(bench_open(b), ERR_CORRUPT);
+	assert_non_null(strstr(b->why, "format"));
+	bench_destroy(b);
+}
+
+static void a_first_opening_that_was_cut_short_is_taken_up_again(void **state)
+{
+	struct bench *b = bench_create(state);
+	bench_close(b);
+	remove_file(b->dir, "format"); /* as before the last step of opening */
+	write_file(b->dir, "format.new", "lem");
+	assert_int_equal(bench_open(b), OK);
+	bench_close(b);
+	assert_int_equal(bench_open(b), OK);
+	bench_destroy(b);
+}
+
+static int visit_mode(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)path, (void)flag, (void)ftw;
+	return (st->st_mode & 077) != 0;
+}
+
+static void all_files_are_for_their_owner_only(void **state)
+{
+	struct bench *b = bench_create(state);
+	bench_close(b); /* which makes more of them */
+	assert_int_equal(nftw(b->dir, visit_mode, 16, FTW_PHYS), 0);
+	assert_int_equal(bench_open(b), OK);
+	bench_destroy(b);
+}
+
+static unsigned rows_on_disk(struct bench *b, enum family family)
+{
+	struct store_embedded *e = (struct store_embedded *)(void *)b->store;
+	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(e->db, e->read_options, e->families[family]);
+	unsigned n = 0;
+	for (rocksdb_iter_seek_to_first(it); rocksdb_iter_valid(it); rocksdb_iter_next(it))
+		n++;
+	rocksdb_iter_destroy(it);
+	return n;
+}
+
+static void compact(struct bench *b)
+{
+	struct store_embedded *e = (struct store_embedded *)(void *)b->store;
+	for (unsigned f = 0; f < FAMILY_COUNT; f++)
+		rocksdb_compact_range_cf(e->db, e->families[f], NULL, 0, NULL, 0);
+}
+
+static void what_has_aged_leaves_the_disk_and_the_rest_stays(void **state)
+{
+	struct bench *b = bench_create(state);
+	int64_t now = now_ms(), old = now - DAY_MS - 1;
+	struct store_op ops[] = {
+		mail("bob", 1, "a", 0), mail("bob", 2, "b", 0), mail("bob", 3, "c", 0), mail("bob", 4, "d", 0),
+		release("bob", 1, "a", ACK_DM, old), release("bob", 2, "b", ACK_DM, now),
+		release("bob", 3, "c", ACK_DM, old), ack("bob", "c", ACK_NM, old),
+	};
+	bench_do(b, ops, COUNT(ops));
+	assert_int_equal(rows_on_disk(b, FAMILY_ONCE), 4);
+	assert_int_equal(rows_on_disk(b, FAMILY_ACKS), 4);
+	compact(b);
+	assert_int_equal(rows_on_disk(b, FAMILY_ONCE), 2);
+	assert_int_equal(rows_on_disk(b, FAMILY_ACKS), 1);
+	assert_true(is_seen(b, once_of(2)));
+	assert_true(is_seen(b, once_of(4)));
+	assert_int_equal(mailbox_rows(b, "bob", 0, 10, false), 1);
+	bench_destroy(b);
+}
+
+static void nothing_stays_on_disk_of_what_was_released_or_deleted(void **state)
+{
+	struct bench *b = bench_new((enum engine_kind)(uintptr_t)*state);
+	const char *both[] = { "bob", "carol", NULL };
+	struct store_op ops[] = { user("bob", 5),       last_seen("bob", 6),  mail_to_all(both, 1, "a", 0),
+				  mail("bob", 2, "b", MAIL_RECEIPT), mail("bob", 3, "c", 0) };
+	struct store_op done[] = { release("carol", 1, "a", ACK_DM, 1000), release("bob", 1, "a", ACK_DM, 1000),
+				   user_del("bob") };
+	b->retention_ms = 0;
+	assert_int_equal(bench_open(b), OK);
+	bench_do(b, ops, COUNT(ops));
+	bench_do(b, done, COUNT(done));
+	compact(b);
+	for (unsigned f = FAMILY_NAMES; f < FAMILY_COUNT; f++)
+		assert_int_equal(rows_on_disk(b, f), 0);
+	bench_destroy(b);
+}
+
+/* --- damage: each case on a copy of a directory at rest --- */
+
+#define FLIPS 6 /* a file */
+#define NO_FLIP SIZE_MAX
+struct files { char name[32][300]; size_t bytes[32], n; };
+
+/* Those of the database in which data lies; not RocksDB's own log and the record of its options. */
+static struct files files_of(const char *dir)
+{
+	struct files f = { .n = 0 };
+	char path[300];
+	snprintf(path, sizeof(path), "%s/db", dir);
+	DIR *d = opendir(path);
+	assert_non_null(d);
+	for (struct dirent *entry; (entry = readdir(d));) {
+		if (entry->d_type != DT_REG || strncmp(entry->d_name, "LOG", 3) == 0 ||
+		    strncmp(entry->d_name, "OPTIONS", 7) == 0 || strcmp(entry->d_name, "LOCK") == 0 ||
+		    strcmp(entry->d_name, "IDENTITY") == 0)
+			continue;
+		assert_true(f.n < COUNT(f.name));
+		struct stat st;
+		assert_int_equal(fstatat(dirfd(d), entry->d_name, &st, 0), 0);
+		f.bytes[f.n] = (size_t)st.st_size;
+		snprintf(f.name[f.n++], sizeof(f.name[0]), "db/%s", entry->d_name);
+	}
+	closedir(d);
+	return f;
+}
+
+/* One bit of the byte at `flip` is turned. */
+static void copy_file(const char *from_dir, const char *to_dir, const char *name, size_t flip)
+{
+	char from[512], to[512];
+	static char bytes[1 << 20];
+	snprintf(from, sizeof(from), "%s/%s", from_dir, name);
+	snprintf(to, sizeof(to), "%s/%s", to_dir, name);
+	int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_true(in >= 0 && out >= 0);
+	ssize_t n = read(in, bytes, sizeof(bytes));
+	assert_true(n >= 0 && (size_t)n < sizeof(bytes));
+	if (flip != NO_FLIP)
+		bytes[flip] ^= 0x10;
+	assert_int_equal(write(out, bytes, (size_t)n), n);
+	close(in);
+	close(out);
+}
+
+static void copy_all(const struct bench *from, struct bench *to, const struct files *files)
+{
+	char path[128];
+	nftw(to->dir, bench_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	assert_int_equal(mkdir(to->dir, 0700), 0);
+	snprintf(path, sizeof(path), "%s/db", to->dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	copy_file(from->dir, to->dir, "format", NO_FLIP);
+	for (size_t i = 0; i < files->n; i++)
+		copy_file(from->dir, to->dir, files->name[i], NO_FLIP);
+}
+
+/* A read whose answer is whole or an error; counts errors. */
+static void read_whole(struct bench *b, struct store_read r, const struct store_read *want, unsigned *errors)
+{
+	bench_read(b, &r);
+	if (r.status == OK) {
+		assert_int_equal(r.found, want->found);
+		assert_int_equal(r.rows.n, want->rows.n);
+		if (r.rows.n)
+			assert_memory_equal(r.rows.p, want->rows.p, want->rows.n);
+	} else {
+		assert_true(r.status == ERR_CORRUPT || r.status == ERR_UNAVAILABLE);
+		(*errors)++;
+	}
+	buf_deinit(&r.rows);
+}
+
+enum { QUESTIONS = 6 };
+static void questions(struct store_read out[QUESTIONS])
+{
+	out[0] = (struct store_read){ .kind = STORE_READ_NAME, .name = STR("bob") };
+	out[1] = (struct store_read){ .kind = STORE_READ_SEEN, .once = once_of(1) };
+	out[2] = (struct store_read){ .kind = STORE_READ_SEEN, .once = once_of(5) };
+	out[3] = (struct store_read){ .kind = STORE_READ_FIND, .name = STR("bob"), .id = STR("m") };
+	out[4] = (struct store_read){ .kind = STORE_READ_MAILBOX, .name = STR("bob"), .bytes_max = 99999,
+				      .rows_max = 99 };
+	out[5] = (struct store_read){ .kind = STORE_READ_NAMES, .rows_max = 99 };
+}
+
+/* Two runs' worth of everything, closed; answers are what each question is to be answered. */
+static struct bench *a_full_directory(void **state, struct store_read answers[QUESTIONS])
+{
+	struct bench *b = bench_create(state);
+	for (uint64_t run = 0; run < 2; run++) {
+		struct store_op ops[] = { user("bob", 5), last_seen("bob", 1234), mail("bob", 4 * run + 1, "m", 0),
+					  mail("bob", 4 * run + 2, "m", 0),
+					  release("bob", 4 * run + 2, "m", ACK_DM, now_ms()) };
+		bench_do(b, ops, COUNT(ops));
+		bench_close(b);
+		assert_int_equal(bench_open(b), OK);
+	}
+	questions(answers);
+	for (unsigned i = 0; i < QUESTIONS; i++) {
+		bench_read(b, &answers[i]);
+		assert_true(answers[i].status == OK && (answers[i].found || answers[i].rows.n));
+	}
+	bench_close(b);
+	return b;
+}
+
+static void answers_free(struct store_read answers[QUESTIONS])
+{
+	for (unsigned i = 0; i < QUESTIONS; i++)
+		buf_deinit(&answers[i].rows);
+}
+
+/* Opens; refused, or answers are right or errors. Whether damage was noticed. */
+static bool is_never_wrong(struct bench *b, const struct store_read answers[QUESTIONS])
+{
+	struct store_read ask[QUESTIONS];
+	unsigned errors = 0;
+	b->why[0] = 0;
+	int err = bench_open(b);
+	if (err) {
+		assert_true(err == ERR_CORRUPT || err == ERR_IO || err == ERR_VERSION);
+		assert_true(b->why[0]);
+		return true;
+	}
+	questions(ask);
+	for (unsigned i = 0; i < QUESTIONS; i++)
+		read_whole(b, ask[i], &answers[i], &errors);
+	bench_close(b);
+	return errors > 0;
+}
+
+static void a_flipped_bit_is_refused_or_harmless_but_never_served(void **state)
+{
+	struct store_read answers[QUESTIONS];
+	struct bench *whole = a_full_directory(state, answers);
+	struct bench *b = bench_new(EMBEDDED);
+	struct files files = files_of(whole->dir);
+	unsigned noticed = 0, tried = 0;
+	for (size_t i = 0; i < files.n; i++) {
+		for (size_t step = 0; step < FLIPS && files.bytes[i]; step++) {
+			copy_all(whole, b, &files);
+			copy_file(whole->dir, b->dir, files.name[i], (files.bytes[i] - 1) * step / (FLIPS - 1));
+			noticed += is_never_wrong(b, answers);
+			tried++;
+		}
+	}
+	assert_true(tried >= FLIPS * FAMILY_COUNT);
+	assert_true(noticed > tried / 4);
+	answers_free(answers);
+	bench_destroy(whole);
+	bench_destroy(b);
+}
+
+static void a_missing_file_is_refused_or_harmless_but_never_started_without(void **state)
+{
+	struct store_read answers[QUESTIONS];
+	struct bench *whole = a_full_directory(state, answers);
+	struct bench *b = bench_new(EMBEDDED);
+	struct files files = files_of(whole->dir);
+	unsigned noticed = 0;
+	for (size_t i = 0; i < files.n; i++) {
+		copy_all(whole, b, &files);
+		remove_file(b->dir, files.name[i]);
+		noticed += is_never_wrong(b, answers);
+	}
+	assert_true(noticed >= FAMILY_COUNT); /* a table of each, and what says which there are */
+	copy_all(whole, b, &files);
+	for (size_t i = 0; i < files.n; i++)
+		remove_file(b->dir, files.name[i]);
+	assert_int_equal(bench_open(b), ERR_CORRUPT);
+	remove_file(b->dir, "db/LOCK");
+	answers_free(answers);
+	bench_destroy(whole);
+	bench_destroy(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EMBEDDED_ONLY(reopening_keeps_everything_and_raises_the_epoch),
+		EMBEDDED_ONLY(a_second_opening_is_refused_and_names_the_process),
+		EMBEDDED_ONLY(a_directory_that_cannot_be_made_is_told_by_name),
+		EMBEDDED_ONLY(another_version_or_damage_in_the_format_is_refused),
+		EMBEDDED_ONLY(a_used_directory_without_format_is_refused),
+		EMBEDDED_ONLY(a_first_opening_that_was_cut_short_is_taken_up_again),
+		EMBEDDED_ONLY(all_files_are_for_their_owner_only),
+		EMBEDDED_ONLY(what_has_aged_leaves_the_disk_and_the_rest_stays),
+		EMBEDDED_ONLY(nothing_stays_on_disk_of_what_was_released_or_deleted),
+		EMBEDDED_ONLY(a_flipped_bit_is_refused_or_harmless_but_never_served),
+		EMBEDDED_ONLY(a_missing_file_is_refused_or_harmless_but_never_started_without),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,228 @@
+/* Random transactions into the memory engine and the embedded one: both must answer every question
+ * alike, also after the embedded one was closed, opened and compacted. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "store/embedded.h"
+#include "store/store_bench.h"
+
+#define BATCHES 400
+#define ASK_EVERY 4
+#define REOPEN_EVERY 50
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char *const names[] = { "a", "al", "alice", "bob", "b\xff", "\xf0\x9f\x8c\xbb", "zed" };
+static const char *const ids[] = { "1", "11", "m\x01", "old-1", "old-2" }; /* old: released long ago */
+static const char *const senders[] = { "alice", "bob", "alic" };
+
+struct mailed { uint64_t seq; const char *user, *id, *sender; bool released; };
+
+struct twins {
+	struct bench *bench[2];
+	uint64_t random, seq;
+	struct mailed mails[4096];
+	unsigned mail_n;
+	int64_t now;
+};
+
+static unsigned dice(struct twins *t, unsigned below)
+{
+	t->random = t->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (unsigned)(t->random >> 33) % below;
+}
+
+static const char *any_name(struct twins *t) { return names[dice(t, COUNT(names))]; }
+
+static int64_t release_ms(const struct twins *t, const char *id)
+{
+	return id[0] == 'o' ? t->now - DAY_MS - 100000 : t->now;
+}
+
+static struct store_op random_mail(struct twins *t)
+{
+	const char *to[3] = { any_name(t), NULL, NULL };
+	const char *id = ids[dice(t, COUNT(ids))], *sender = senders[dice(t, COUNT(senders))];
+	static const uint8_t flags[] = { 0, 0, 0, MAIL_NO_PC, MAIL_RECEIPT, MAIL_INFO };
+	if (dice(t, 4) == 0) {
+		to[1] = any_name(t);
+		if (to[1] == to[0])
+			to[1] = NULL;
+	}
+	struct store_op op = mail_to_all(to, ++t->seq, id, flags[dice(t, COUNT(flags))]);
+	op.mail.sender = str_of(sender);
+	op.mail.sender_born = strlen(sender);
+	for (unsigned i = 0; to[i] && !(op.mail.flags & (MAIL_RECEIPT | MAIL_INFO)); i++)
+		if (t->mail_n < COUNT(t->mails))
+			t->mails[t->mail_n++] = (struct mailed){ t->seq, to[i], id, sender, false };
+	return op;
+}
+
+static struct store_op random_release(struct twins *t)
+{
+	struct mailed *m = &t->mails[dice(t, t->mail_n)];
+	static const uint8_t kinds[] = { ACK_DM, ACK_NM, ACK_PONG };
+	uint8_t kind = kinds[dice(t, COUNT(kinds))];
+	if (m->released) {
+		struct store_op op = ack(m->user, m->id, kind, t->now);
+		op.ack.sender = str_of(m->sender);
+		op.ack.sender_born = strlen(m->sender);
+		return op;
+	}
+	m->released = true;
+	struct store_op op = release(m->user, m->seq, m->id, kind, release_ms(t, m->id));
+	op.release.sender = str_of(m->sender);
+	op.release.sender_born = strlen(m->sender);
+	return op;
+}
+
+static struct store_op random_del(struct twins *t)
+{
+	const char *name = any_name(t);
+	unsigned kept = 0;
+	for (unsigned i = 0; i < t->mail_n; i++)
+		if (t->mails[i].user != name)
+			t->mails[kept++] = t->mails[i];
+	t->mail_n = kept;
+	return user_del(name);
+}
+
+static struct store_op random_op(struct twins *t)
+{
+	unsigned what = dice(t, 100);
+	if (what < 10)
+		return user(any_name(t), ++t->seq);
+	if (what < 20 || (what >= 60 && !t->mail_n))
+		return last_seen(any_name(t), t->now);
+	return what < 60 ? random_mail(t) : random_release(t);
+}
+
+/* A deletion comes alone: what came with it in one write is remembered longer by the embedded engine,
+ * which looks at what is on disk. */
+static void random_batch(struct twins *t, struct store_batch *batch)
+{
+	if (dice(t, 12) == 0) {
+		struct store_op op = random_del(t);
+		batch_add(batch, &op, 1);
+		return;
+	}
+	for (unsigned txns = 1 + dice(t, 6); txns; txns--) {
+		struct store_op ops[3];
+		unsigned n = 1 + dice(t, COUNT(ops));
+		for (unsigned i = 0; i < n; i++)
+			ops[i] = random_op(t);
+		batch_add(batch, ops, n);
+	}
+}
+
+/* --- comparing --- */
+
+static int row_order(const void *a, const void *b)
+{
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+/* Rows of FIND in an order of their own: none is promised among the released ones. */
+static struct buf sorted_rows(const struct buf *rows)
+{
+	struct str row[256], bytes = buf_view(rows);
+	struct buf out;
+	size_t cursor = 0, n = 0;
+	while (n < COUNT(row) && store_txn_next(bytes, &cursor, &row[n]) == 1)
+		n++;
+	assert_int_equal(cursor, bytes.n);
+	qsort(row, n, sizeof(row[0]), row_order);
+	buf_init(&out, 1 << 20);
+	for (size_t i = 0; i < n; i++)
+		buf_str(&out, row[i]);
+	return out;
+}
+
+static void ask_both(struct twins *t, struct store_read question)
+{
+	struct store_read answer[2] = { question, question };
+	for (unsigned i = 0; i < 2; i++) {
+		bench_read(t->bench[i], &answer[i]);
+		assert_int_equal(answer[i].status, OK);
+		if (question.kind == STORE_READ_FIND) {
+			struct buf sorted = sorted_rows(&answer[i].rows);
+			buf_deinit(&answer[i].rows);
+			answer[i].rows = sorted;
+		}
+	}
+	assert_int_equal(answer[0].found, answer[1].found);
+	assert_int_equal(answer[0].more, answer[1].more);
+	assert_int_equal(answer[0].rows.n, answer[1].rows.n);
+	if (answer[0].rows.n)
+		assert_memory_equal(answer[0].rows.p, answer[1].rows.p, answer[0].rows.n);
+	for (unsigned i = 0; i < 2; i++)
+		buf_deinit(&answer[i].rows);
+}
+
+static void ask_everything(struct twins *t)
+{
+	for (unsigned i = 0; i < COUNT(names); i++) {
+		struct str name = str_of(names[i]);
+		ask_both(t, (struct store_read){ .kind = STORE_READ_NAME, .name = name });
+		ask_both(t, (struct store_read){ .kind = STORE_READ_MAILBOX, .name = name,
+						 .after = dice(t, (unsigned)t->seq + 1),
+						 .bytes_max = 1 + dice(t, 2000), .rows_max = 1 + dice(t, 20) });
+		ask_both(t, (struct store_read){ .kind = STORE_READ_NAMES, .id = dice(t, 2) ? name : STR(""),
+						 .name = { name.p, dice(t, (unsigned)name.n + 1) },
+						 .rows_max = 1 + dice(t, 8) });
+		for (unsigned k = 0; k < COUNT(ids); k++)
+			ask_both(t, (struct store_read){ .kind = STORE_READ_FIND, .name = name,
+							 .id = str_of(ids[k]) });
+	}
+	for (unsigned i = 0; i < 40; i++) {
+		struct hash128 once = once_of(dice(t, (unsigned)t->seq + 2));
+		assert_int_equal(is_seen(t->bench[0], once), is_seen(t->bench[1], once));
+	}
+}
+
+static void renew(struct twins *t, bool compacts)
+{
+	struct bench *b = t->bench[1];
+	bench_close(b);
+	assert_int_equal(bench_open(b), OK);
+	struct store_embedded *e = (struct store_embedded *)(void *)b->store;
+	for (unsigned f = 0; compacts && f < FAMILY_COUNT; f++)
+		rocksdb_compact_range_cf(e->db, e->families[f], NULL, 0, NULL, 0);
+}
+
+static void the_embedded_engine_answers_as_the_reference_does(void **state)
+{
+	static struct twins t;
+	struct store_op first = last_seen("zed", now_ms());
+	t = (struct twins){ .random = 42, .now = now_ms() };
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		t.bench[i] = bench_new(i ? EMBEDDED : MEMORY);
+		assert_int_equal(bench_open(t.bench[i]), OK);
+		bench_do(t.bench[i], &first, 1);
+	}
+	for (unsigned n = 1; n <= BATCHES; n++) {
+		struct store_batch batch;
+		batch_init(&batch);
+		random_batch(&t, &batch);
+		for (unsigned i = 0; i < 2; i++)
+			assert_int_equal(bench_commit(t.bench[i], 0, &batch), OK);
+		buf_deinit(&batch.ops);
+		if (n % REOPEN_EVERY == 0)
+			renew(&t, n / REOPEN_EVERY % 2);
+		if (n % ASK_EVERY == 0)
+			ask_everything(&t);
+	}
+	assert_true(t.seq > BATCHES && t.mail_n > BATCHES / 4);
+	for (unsigned i = 0; i < 2; i++)
+		bench_destroy(t.bench[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_embedded_engine_answers_as_the_reference_does),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
