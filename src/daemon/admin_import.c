@@ -18,6 +18,7 @@
 #include "daemon/csv.h"
 #include "net/utf8.h"
 #include "packet/name.h"
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -79,6 +80,7 @@ static void import_free(void *state)
 	free(im->ready);
 	im->job->daemon->importing = false;
 	free(im);
+	malloc_trim(0); /* a large import leaves hundreds of megabytes that nobody needs again */
 }
 
 static void add_fault(struct import *im, unsigned line, const char *what)

@@ -18,9 +18,10 @@
 #define DESCRIPTORS_RESERVED_MAX 256
 #define CONNECTIONS_MAX 4000000
 
+/* what: a file or directory; NULL: why says it all */
 static int fail(int status, const char *what, const char *why)
 {
-	fprintf(stderr, "lempd: %s: %s\n", what, why);
+	fprintf(stderr, "lempd: %s%s%s\n", what ? what : "", what ? ": " : "", why);
 	return status;
 }
 
@@ -71,12 +72,12 @@ static int create_threads(struct daemon *d)
 	all->hashers = hashers_create(HASHER_THREADS, (enum token_kind)d->config->auth_token_hash,
 				      &d->hasher_metrics);
 	if (!all->worker || !all->limiter || !all->hashers)
-		return fail(EXIT_STATUS_INTERNAL, "start", "out of memory");
+		return fail(EXIT_STATUS_INTERNAL, NULL, "out of memory");
 	all->main = &d->inbox;
 	all->sets = d->sets;
 	for (unsigned i = 0; i < all->n; i++) {
 		if (worker_init(&all->worker[i], all, i) != OK)
-			return fail(EXIT_STATUS_INTERNAL, "start", "out of memory or descriptors");
+			return fail(EXIT_STATUS_INTERNAL, NULL, "out of memory or descriptors");
 		d->sets[all->set_n++] = &all->worker[i].metrics;
 	}
 	d->sets[all->set_n++] = &d->store_metrics;
@@ -108,7 +109,7 @@ static int open_workers(struct daemon *d)
 {
 	for (unsigned i = 0; i < d->all.n; i++)
 		if (worker_open(&d->all.worker[i], d->config) != OK)
-			return fail(EXIT_STATUS_INTERNAL, "start", "out of memory");
+			return fail(EXIT_STATUS_INTERNAL, NULL, "out of memory");
 	return 0;
 }
 
@@ -117,10 +118,10 @@ static int open_sockets(struct daemon *d)
 	char why[512] = "";
 	int err = sockets_open(&d->sockets, &d->config->server_listen, d->all.n, why, sizeof(why));
 	if (err)
-		return fail(EXIT_STATUS_UNAVAILABLE, "start", why);
+		return fail(EXIT_STATUS_UNAVAILABLE, NULL, why);
 	err = admin_open(d, &d->admin, why, sizeof(why));
 	if (err)
-		return fail(EXIT_STATUS_UNAVAILABLE, "start", why);
+		return fail(EXIT_STATUS_UNAVAILABLE, NULL, why);
 	return 0;
 }
 
@@ -151,7 +152,7 @@ static int listen_with(struct daemon *d, struct worker *w)
 {
 	for (unsigned address = 0; address < d->sockets.n; address++)
 		if (worker_listen(w, sockets_take(&d->sockets, address, w->index)) != OK)
-			return fail(EXIT_STATUS_INTERNAL, "start", "out of memory");
+			return fail(EXIT_STATUS_INTERNAL, NULL, "out of memory");
 	return 0;
 }
 
@@ -167,7 +168,7 @@ static int start_workers(struct daemon *d)
 	atomic_store(&d->all.connections_max, daemon_connections_max(d));
 	for (unsigned i = 0; i < d->all.n; i++)
 		if (worker_start(&d->all.worker[i]) != OK) /* others run already: no way back */
-			_exit(fail(EXIT_STATUS_INTERNAL, "start", "no more threads"));
+			_exit(fail(EXIT_STATUS_INTERNAL, NULL, "no more threads"));
 	return 0;
 }
 
