@@ -241,10 +241,9 @@ static void user_import(struct ctl *ctl)
 	free(bytes);
 	line = sent ? link_last(ctl) : NULL;
 	show_progress_end();
-	if (line && ctl->json)
-		printf("{\"imported\":%lld}\n", (long long)json_integer_value(json_object_get(line, "imported")));
-	else if (line)
-		printf("%lld users imported\n", (long long)json_integer_value(json_object_get(line, "imported")));
+	long long users = json_integer_value(json_object_get(line, "imported"));
+	if (line)
+		printf(ctl->json ? "{\"imported\":%lld}\n" : "%lld users imported\n", users);
 	json_decref(line);
 }
 
@@ -292,7 +291,8 @@ static void stats(struct ctl *ctl)
 
 /* --- the command line --- */
 
-static const struct command { const char *group, *name; int args; void (*run)(struct ctl *ctl); } commands[] = {
+struct command { const char *group, *name; int args; void (*run)(struct ctl *ctl); };
+static const struct command commands[] = {
 	{ "user", "add", 1, user_add },
 	{ "user", "del", 1, user_del },
 	{ "user", "token", 1, user_token },

@@ -38,7 +38,11 @@ json_t *link_last(struct ctl *ctl);
 
 struct column { const char *key, *title; bool right; };
 /* A table, printed in pieces; widths follow the first piece. With --json: an array. */
-struct table { const struct column *columns; unsigned n; unsigned width[8]; bool begun; bool json; bool any; };
+struct table {
+	const struct column *columns;
+	unsigned n, width[8];
+	bool json, begun, any; /* any: a row was printed */
+};
 void table_rows(struct table *table, const json_t *rows);
 void table_end(struct table *table);
 void show_json(const json_t *value);     /* one line */

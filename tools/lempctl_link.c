@@ -18,6 +18,14 @@ static bool no_server(struct ctl *ctl, const char *why)
 	return false;
 }
 
+static bool lost_server(struct ctl *ctl, const char *why)
+{
+	ctl->status = CTL_NO_SERVER;
+	show_progress_end();
+	fprintf(stderr, "lempctl: lost the server at %s: %s\n", ctl->socket, why);
+	return false;
+}
+
 bool link_open(struct ctl *ctl)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -45,7 +53,7 @@ bool link_send(struct ctl *ctl, const void *bytes, size_t n)
 		if (sent < 0 && errno == EINTR && !interrupted(ctl))
 			continue;
 		if (sent < 0)
-			return ctl->status == CTL_INTERRUPTED ? false : no_server(ctl, strerror(errno));
+			return ctl->status == CTL_INTERRUPTED ? false : lost_server(ctl, strerror(errno));
 		at += sent;
 	}
 	return true;
@@ -72,7 +80,7 @@ static bool receive(struct ctl *ctl)
 		size_t cap = ctl->in_cap ? ctl->in_cap * 2 : 65536;
 		char *in = cap <= LINE_BYTES_MAX ? realloc(ctl->in, cap) : NULL;
 		if (!in)
-			return no_server(ctl, "its answer is too long");
+			return lost_server(ctl, "its answer is too long");
 		ctl->in = in;
 		ctl->in_cap = cap;
 	}
@@ -80,7 +88,7 @@ static bool receive(struct ctl *ctl)
 	if (n < 0 && errno == EINTR)
 		return !interrupted(ctl);
 	if (n <= 0)
-		return no_server(ctl, n < 0 ? strerror(errno) : "it has hung up");
+		return lost_server(ctl, n < 0 ? strerror(errno) : "it has hung up");
 	ctl->in_n += (size_t)n;
 	return true;
 }
@@ -96,7 +104,7 @@ json_t *link_next(struct ctl *ctl)
 	memmove(ctl->in, ctl->in + n, ctl->in_n - n);
 	ctl->in_n -= n;
 	if (!json_is_object(line)) {
-		no_server(ctl, "its answer cannot be understood");
+		lost_server(ctl, "its answer cannot be understood");
 	} else if (json_object_get(line, "error")) {
 		ctl->status = CTL_REFUSED;
 		show_progress_end();

@@ -160,7 +160,8 @@ void show_error(const struct ctl *ctl, const json_t *answer)
 		return;
 	}
 	json_array_foreach(lines, i, line)
-		fprintf(stderr, "line %lld: %s\n", (long long)json_integer_value(json_object_get(line, "line")),
+		fprintf(stderr, "line %lld: %s\n",
+			(long long)json_integer_value(json_object_get(line, "line")),
 			json_string_value(json_object_get(line, "error")));
 	fprintf(stderr, "lempctl: %s\n", json_string_value(json_object_get(answer, "error")));
 }
@@ -170,7 +171,8 @@ void show_progress(json_t *progress)
 	const char *stage;
 	json_int_t done, total;
 	if (!progress || !isatty(STDERR_FILENO) ||
-	    json_unpack(progress, "{ss sI sI}", "stage", &stage, "done", &done, "total", &total) || total <= 0)
+	    json_unpack(progress, "{ss sI sI}", "stage", &stage, "done", &done, "total", &total) ||
+	    total <= 0)
 		return;
 	int filled = (int)(done * BAR_WIDTH / total);
 	fprintf(stderr, "\r%-10s [%.*s%*s] %3d %%  %lld of %lld \033[K", stage, filled,

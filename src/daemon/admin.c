@@ -239,7 +239,8 @@ static void client_next(struct admin_client *c)
 	c->looking = false;
 }
 
-void admin_read_body(struct admin_job *job, struct buf *to, size_t bytes, void (*go_on)(struct admin_job *job))
+void admin_read_body(struct admin_job *job, struct buf *to, size_t bytes,
+		     void (*go_on)(struct admin_job *job))
 {
 	struct admin_client *c = job->client;
 	size_t here = c->in.n < bytes ? c->in.n : bytes;

@@ -124,10 +124,12 @@ static void report_now(struct import *im)
 	bool walks = im->step == CHECK_NAMES || im->step == HOLD || im->step == LET_GO;
 	size_t total = walks ? im->n * workers_of(im) : im->n;
 	size_t done = atomic_load(&im->done);
-	if (im->job->client && admin_drained(im->job))
-		admin_say(im->job, json_pack("{s{ss sI sI}}", "progress", "stage", step_names[im->step], "done",
-					     (json_int_t)(total ? done * im->n / total : 0), "total",
-					     (json_int_t)im->n));
+	if (!im->job->client || !admin_drained(im->job))
+		return;
+	admin_say(im->job,
+		  json_pack("{s{ss sI sI}}", "progress", "stage", step_names[im->step],
+			    "done", (json_int_t)(total ? done * im->n / total : 0),
+			    "total", (json_int_t)im->n));
 }
 
 static void report_due(struct loop_timer *timer, void *ctx)

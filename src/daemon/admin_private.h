@@ -48,7 +48,8 @@ void admin_back(struct admin_job *job, void (*run)(struct task *task, struct wor
 struct admin_job *admin_job_of(struct task *task);
 json_t *admin_text(struct str s); /* a JSON string */
 /* Reads `bytes` of what the client sends into `to`, then calls go_on. */
-void admin_read_body(struct admin_job *job, struct buf *to, size_t bytes, void (*go_on)(struct admin_job *job));
+void admin_read_body(struct admin_job *job, struct buf *to, size_t bytes,
+		     void (*go_on)(struct admin_job *job));
 
 /* admin_users.c */
 void users_add(struct admin_job *job);

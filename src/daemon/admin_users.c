@@ -179,12 +179,14 @@ static void show_answer(struct task *task, struct worker *none)
 	struct store_name_row row;
 	size_t cursor = 0;
 	(void)none;
-	bool ok = look->read.read.status == OK;
-	if (!ok || !look->read.read.found ||
-	    store_name_row_next(buf_view(&look->read.read.rows), &cursor, &row) <= 0 || row.kind != STORE_USER) {
+	const struct store_read *read = &look->read.read;
+	bool ok = read->status == OK;
+	if (!ok || !read->found || store_name_row_next(buf_view(&read->rows), &cursor, &row) <= 0 ||
+	    row.kind != STORE_USER) {
 		job->refusal = ok ? REFUSAL_NOT_FOUND : REFUSAL_UNAVAILABLE;
 		if (ok)
-			snprintf(job->sentence, sizeof(job->sentence), "Not found: user '%.*s'.", STR_ARG(job->name));
+			snprintf(job->sentence, sizeof(job->sentence), "Not found: user '%.*s'.",
+				 STR_ARG(job->name));
 		admin_finish_refusal(job);
 		return;
 	}

@@ -147,8 +147,9 @@ static bool skip_section(struct reader *r, size_t line)
 	buf_printf(r->errors, ": no such section; did you mean %.*s?\n",
 		   STR_ARG(config_nearest_section(buf_view(&r->section))));
 	do {
-		depth += r->event.type == YAML_MAPPING_START_EVENT || r->event.type == YAML_SEQUENCE_START_EVENT;
-		depth -= r->event.type == YAML_MAPPING_END_EVENT || r->event.type == YAML_SEQUENCE_END_EVENT;
+		yaml_event_type_t type = r->event.type;
+		depth += type == YAML_MAPPING_START_EVENT || type == YAML_SEQUENCE_START_EVENT;
+		depth -= type == YAML_MAPPING_END_EVENT || type == YAML_SEQUENCE_END_EVENT;
 	} while (depth > 0 && next(r));
 	return !r->stop;
 }

@@ -52,7 +52,9 @@ void limiter_destroy(struct limiter **limiter)
 
 static struct str cut(struct str name)
 {
-	return (struct str){ name.p, name.n < LIMITER_ADDRESS_BYTES_MAX ? name.n : LIMITER_ADDRESS_BYTES_MAX };
+	if (name.n > LIMITER_ADDRESS_BYTES_MAX)
+		name.n = LIMITER_ADDRESS_BYTES_MAX;
+	return name;
 }
 
 /* NULL: out of memory; then nobody is limited. */

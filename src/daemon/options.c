@@ -118,7 +118,8 @@ static void set_one(const struct options *o, unsigned i, struct config *config, 
 	config_set(config, key, str_of(value), o->set[i].place, errors);
 }
 
-struct config *options_config(const struct options *o, char *const *environment, struct buf *errors)
+struct config *options_config(const struct options *o, char *const *environment,
+			      struct buf *errors)
 {
 	struct config *config = config_create();
 	CHECK(config);

@@ -16,5 +16,7 @@ extern const char options_help[];
 
 /* 0, or ERR_INVALID with a sentence in why. */
 int options_read(int argc, char **argv, struct options *out, char *why, size_t why_size) WARN_UNUSED;
-/* Defaults, file, environment and command line, checked. Errors are told as in config.h; NULL if there are any. */
-struct config *options_config(const struct options *options, char *const *environment, struct buf *errors);
+/* Defaults, file, environment and command line, checked. Errors are told as in config.h; NULL if
+ * there are any. */
+struct config *options_config(const struct options *options, char *const *environment,
+			      struct buf *errors);

@@ -12,7 +12,8 @@ struct task {
 	void (*run)(struct task *task, struct worker *worker);
 };
 
-static inline void task_push(struct inbox *to, struct task *task, void (*run)(struct task *task, struct worker *worker))
+static inline void task_push(struct inbox *to, struct task *task,
+			     void (*run)(struct task *task, struct worker *worker))
 {
 	task->node.kind = INBOX_TASK;
 	task->run = run;

@@ -7,7 +7,8 @@
 struct unit { const char *name; int64_t factor; };
 
 static const struct unit sizes[] = { /* the greatest first */
-	{ "GiB", INT64_C(1) << 30 }, { "MiB", 1 << 20 }, { "KiB", 1 << 10 }, { "B", 1 }, { "", 1 }, { NULL, 0 },
+	{ "GiB", INT64_C(1) << 30 }, { "MiB", 1 << 20 }, { "KiB", 1 << 10 },
+	{ "B", 1 }, { "", 1 }, { NULL, 0 },
 };
 static const struct unit durations[] = {
 	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }, { NULL, 0 },

@@ -103,6 +103,8 @@ void worker_env_init(struct worker *w);
 extern const struct net_handler worker_net_handler;
 bool worker_admit(void *ctx, const struct sockaddr *address);
 struct conn *worker_conn(struct worker *w, uint64_t session); /* NULL: none any more */
+/* Is this an address to limit by? Whoever comes over a unix: socket has none: all would be one. */
+bool worker_limits(struct str address);
 /* Makes the connection a session of the core. */
 void worker_adopt(struct worker *w, struct conn *conn, const struct chat_carry *carry);
 void worker_conn_close(struct worker *w, uint64_t session, enum close_reason why);

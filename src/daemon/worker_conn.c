@@ -70,13 +70,18 @@ void worker_conn_close(struct worker *w, uint64_t session, enum close_reason why
 	hang_up(conn, why);
 }
 
+bool worker_limits(struct str address)
+{
+	return !str_eq(address, STR("unix"));
+}
+
 /* --- what net tells --- */
 
 static void opened(void *ctx, struct conn *conn)
 {
 	struct worker *w = ctx;
-	bool within = limiter_connect(w->all->limiter, conn_address(conn),
-				      atomic_load(&w->all->per_address_max));
+	unsigned max = worker_limits(conn_address(conn)) ? atomic_load(&w->all->per_address_max) : 0;
+	bool within = limiter_connect(w->all->limiter, conn_address(conn), max);
 	w->called = true;
 	if (w->leaving)
 		hang_up(conn, CLOSE_SHUTDOWN);
@@ -131,9 +136,9 @@ bool worker_admit(void *ctx, const struct sockaddr *address)
 	if (metric_sum(w->all->sets, w->all->set_n, METRIC_connections_open) >=
 	    atomic_load(&w->all->connections_max))
 		return false;
-	if (per_address == 0)
-		return true;
 	address_peer(address, peer);
+	if (per_address == 0 || !worker_limits(str_of(peer)))
+		return true;
 	return limiter_connections(w->all->limiter, str_of(peer)) < per_address;
 }
 

@@ -138,6 +138,8 @@ static void env_hash(void *ctx, uint64_t about, struct str token)
 static unsigned env_address_failures(void *ctx, struct str address, unsigned add)
 {
 	struct worker *w = ctx;
+	if (!worker_limits(address))
+		return 0;
 	return limiter_failures(w->all->limiter, address, add, loop_now(w->loop));
 }
 
