@@ -298,6 +298,11 @@ class World:
             self._admin = await (await self.connect()).login(self.server.admin_account())
         return self._admin
 
+    async def restarted(self):
+        """Starts the server again; all clients are gone."""
+        await asyncio.get_running_loop().run_in_executor(None, self.server.start_again)
+        self._admin = None
+
     async def accounts(self, *bases):
         """Users that exist but are not online."""
         admin = await self.admin()
@@ -329,3 +334,4 @@ class World:
     async def close(self):
         for client in self._clients:
             client.drop()
+        await asyncio.sleep(0)  # in which the sockets are closed

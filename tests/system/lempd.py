@@ -15,6 +15,8 @@ import tempfile
 import threading
 import time
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LEMPD = os.environ.get("LEMPD") or str(ROOT / "build" / "lempd")
 LEMPCTL = os.environ.get("LEMPCTL") or str(pathlib.Path(LEMPD).parent / "lempctl")
@@ -22,6 +24,9 @@ READY = re.compile(r"^lempd (\S+) ready on (ws://127\.0\.0\.1:(\d+)/\S*)$")
 START_SECONDS = 20
 STOP_SECONDS = 10  # interface.md: exit 0 within 10 s
 SANITIZER = re.compile(r"(AddressSanitizer|ThreadSanitizer|LeakSanitizer|runtime error:)")
+
+# For tests that take long and care little for the number of threads.
+once = pytest.mark.parametrize("threads", [2], indirect=True, ids=["2-threads"])
 
 Account = collections.namedtuple("Account", "name token")
 Run = collections.namedtuple("Run", "status out err")

@@ -6,7 +6,7 @@ import time
 import pytest
 
 import packets
-from lempd import Account
+from lempd import Account, once
 
 
 # -- server requests --------------------------------------------------------------
@@ -26,6 +26,7 @@ async def test_the_time_is_told_with_the_offset_inside_and_outside(world):
 @pytest.mark.parametrize("zone, offset", [
     ("UTC0", "0"), ("XXX-2", "2"), ("XXX+5", "-5"), ("XXX-5:30", "5.5"), ("XXX-5:45", "5.75"), ("XXX+9:30", "-9.5"),
 ])
+@once
 async def test_the_offset_is_in_hours_and_whole_where_it_is_whole(make_world, zone, offset):
     world = make_world(env={"TZ": zone})
     user = await world.user("alice")

@@ -5,6 +5,7 @@ import json
 import pytest
 
 import packets
+from lempd import once
 
 KNOCK = '{"srq":{"id":"%s","t":"k"}}'
 
@@ -311,13 +312,14 @@ async def test_names_are_compared_byte_for_byte(world):
         assert await admin.ad("cr", name, t="t") == {}
 
 
-@pytest.mark.parametrize("name, good", [("alice", True), ("al ice", True), ("аlice", False), ("ﬁ", False),
-                                        ("é", False), ("e\u0301", False), ("~!", True), ("名", False)])
-async def test_limits_names_ascii_refuses_all_but_printable_ascii(make_world, name, good):
+@once
+async def test_limits_names_ascii_refuses_all_but_printable_ascii(make_world):
     world = make_world({"limits.names": "ascii"})
     admin = await world.admin()
-    got = await admin.ad("cr", name, t="t")
-    assert got == {} if good else got["e"]["c"] == "400"
+    for name, good in (("alice", True), ("al ice", True), ("~!", True), ("аlice", False), ("ﬁ", False),
+                       ("é", False), ("e\u0301", False), ("名", False), ("alice\u00a0x", False)):
+        got = await admin.ad("cr", name, t="t")
+        assert got == {} if good else got["e"]["c"] == "400", name
 
 
 # -- what is written --------------------------------------------------------------

@@ -283,7 +283,7 @@ def test_config_show_tells_the_settings_in_force(make_server):
 
 
 def test_many_commands_at_once_are_all_answered(server, world):
-    names = [world.fresh("par") for _ in range(20)]
+    names = [world.fresh("par") for _ in range(12)]
     running = [subprocess.Popen([lempd.LEMPCTL, "--socket", str(server.data / "admin.sock"), "user", "add", name,
                                  "--token", "t"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for name in names]
     for process in running:

@@ -13,6 +13,7 @@ import lempd
 import packets
 import wsraw
 from client import Client, World
+from lempd import once
 
 
 def refused(server):
@@ -35,6 +36,7 @@ def test_help_names_every_option():
         assert option in done.out
 
 
+@once
 def test_ready_is_one_line_with_version_and_address(make_server):
     server = make_server().start()
     assert server.ready_line == f"lempd {server.version} ready on ws://127.0.0.1:{server.port}/lemp\n"
@@ -119,6 +121,7 @@ async def largest_packet(port, candidates=(4096, 8192, 16384, 32768)):
     return None
 
 
+@once
 async def test_command_line_beats_environment_beats_file_beats_default(make_server, tmp_path):
     config = tmp_path / "lempd.yaml"
     config.write_text("limits:\n  max_packet: 4KiB\n")
@@ -230,6 +233,7 @@ def test_a_data_directory_that_cannot_be_made_is_refused(make_server):
     assert refused(server).status in (65, 69)
 
 
+@once
 def test_the_log_is_one_logfmt_line_an_event(make_server):
     server = make_server({"log.level": "info"}).start()
     server.add_user("alice")
@@ -240,6 +244,7 @@ def test_the_log_is_one_logfmt_line_an_event(make_server):
         assert re.match(r'\S+ level=(error|warn|info|debug) event=\S+( \w+=("([^"\\]|\\.)*"|[^\s"]*))*$', line), line
 
 
+@once
 def test_the_log_can_be_json(make_server):
     server = make_server({"log.format": "json"}).start()
     assert server.terminate() == 0
@@ -250,12 +255,14 @@ def test_the_log_can_be_json(make_server):
         assert event["level"] in ("error", "warn", "info", "debug") and event["event"]
 
 
+@once
 async def test_the_log_level_is_heeded(make_world):
     world = make_world({"log.level": "error"})
     await world.user("alice")
     assert world.server.log() == ""
 
 
+@once
 async def test_the_log_can_go_to_a_file(make_server, tmp_path):
     path = tmp_path / "lempd.log"
     server = make_server({"log.file": str(path)}).start()

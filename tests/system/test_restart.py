@@ -12,16 +12,15 @@ pytestmark = pytest.mark.durable
 PINGS = {"delivery.ack_ping_delay": "100ms"}
 
 
-def crash(world):
+async def crash(world):
     world.server.kill()
-    world.server.start_again()
-    world._admin = None
+    await world.restarted()
 
 
-def stop(world):
-    assert world.server.terminate() == 0
-    world.server.start_again()
-    world._admin = None
+async def stop(world):
+    stopped = asyncio.get_running_loop().run_in_executor(None, world.server.terminate)
+    assert await stopped == 0
+    await world.restarted()
 
 
 both_ways = pytest.mark.parametrize("again", [crash, stop])
@@ -37,7 +36,7 @@ async def test_receipted_messages_are_delivered_in_order_after_a_restart(make_wo
         await sender.tell(bob.name, [n, "ä€😀" * n], f"m{n}", **({"pc": "1"} if n % 2 else {}), extra={"n": n})
         want.append(packets.message(f"m{n}", sender.name, bob.name, [n, "ä€😀" * n],
                                     **({"pc": "1"} if n % 2 else {}), extra={"n": n}))
-    again(world)
+    await again(world)
     for _ in range(2):
         bob_now = await world.login(bob)
         for_sender = {alice.name: [], carol.name: []}
@@ -55,7 +54,7 @@ async def test_what_was_receipted_before_comes_before_what_is_sent_after(make_wo
     for n in range(3):
         for m in range(5):
             await alice.tell(bob.name, [n, m], f"m{n}.{m}")
-        again(world)
+        await again(world)
         alice = await world.login(alice.account)
     bob = await world.login(bob)
     for n in range(3):
@@ -73,7 +72,7 @@ async def test_a_receipted_dm_is_durable_and_so_is_the_release(make_world, again
     await alice.leave()
     await bob.dm("m1", "d1")
     await bob.nm("m1", "n1")
-    again(world)
+    await again(world)
     alice = await world.login(alice.account)
     await alice.expect(packets.receipt("d1", bob.name, alice.name, "dm", "m1"),
                        packets.receipt("n1", bob.name, alice.name, "nm", "m1"))
@@ -91,7 +90,7 @@ async def test_a_repeat_after_the_restart_is_receipted_and_not_delivered_again(m
         await alice.tell(bob, id, id)
         await bob.expect(packets.message(id, alice.name, bob.name, id))
     await bob.dm("released", "d1")
-    again(world)
+    await again(world)
     alice = await world.login(alice.account)
     await alice.expect(packets.receipt("d1", bob.name, alice.name, "dm", "released"))
     for id in ("released", "stored"):
@@ -109,7 +108,7 @@ async def test_after_the_restart_a_message_can_be_dmed_and_noticed(make_world, a
     await bob.expect(packets.message("m1", alice.name, bob.name, "hello"))
     await bob.dm("m1", "d1")
     await alice.expect(packets.receipt("d1", bob.name, alice.name, "dm", "m1"))
-    again(world)
+    await again(world)
     bob = await world.login(bob.account)
     await bob.nm("m1", "n1")
     alice = await world.login(alice.account)
@@ -129,7 +128,7 @@ async def test_an_acknowledgement_by_pong_is_durable_within_one_second(make_worl
     await bob.pong(await bob.ping_payload())
     await bob.knock()
     await asyncio.sleep(1.2)  # the promise itself is one of time
-    crash(world)
+    await crash(world)
     alice = await world.login(alice.account)
     bob = await world.login(account)
     await alice.nothing_for(bob)
@@ -143,7 +142,8 @@ async def test_an_acknowledgement_is_durable_after_sigterm_at_once(make_world):
     await bob.expect(packets.message("m1", alice.name, bob.name, "hello"))
     await bob.pong(await bob.ping_payload())
     await bob.knock()
-    stop(world)
+    await world.close()  # a client that does not answer the close would only take time
+    await stop(world)
     alice = await world.login(alice.account)
     bob = await world.login(account)
     await alice.nothing_for(bob)
@@ -157,7 +157,7 @@ async def test_users_and_their_changes_are_durable(make_world, again):
         assert await admin.ad("cr", name, t="old") == {}
     assert await admin.ad("del", "deleted") == {}
     assert await admin.ad("up", "changed", t="new", ty="1") == {}
-    again(world)
+    await again(world)
     kept = await world.login(Account("kept", "old"))
     changed = await world.login(Account("changed", "new"))
     assert (await kept.ad("del", "changed"))["e"]["c"] == "403"
@@ -175,7 +175,7 @@ async def test_a_deleted_users_mailbox_stays_deleted(make_world, again):
     assert await admin.ad("cr", "dave", t="1") == {}
     await alice.tell("dave", "for the old dave")
     assert await admin.ad("del", "dave") == {}
-    again(world)
+    await again(world)
     admin = await world.admin()
     assert await admin.ad("cr", "dave", t="2") == {}
     dave = await world.login(Account("dave", "2"))
@@ -189,7 +189,7 @@ async def test_a_full_mailbox_is_still_full_after_a_restart(make_world, again):
     alice, bob = await world.user("alice"), await world.account("bob")
     for n in range(3):
         await alice.tell(bob.name, n, f"m{n}")
-    again(world)
+    await again(world)
     alice = await world.login(alice.account)
     await alice.post(bob.name, "too much", "m3")
     await alice.expect(packets.error(507, "m3"))
@@ -227,7 +227,7 @@ async def test_a_kill_in_the_middle_of_work_keeps_what_was_receipted(make_world,
         for _ in range(37):
             await alice.tell(bob.name, sent, f"m{sent}")
             sent += 1
-        crash(world)
+        await crash(world)
         alice = await world.login(alice.account)
     bob = await world.login(bob)
     for n in range(sent):
@@ -240,7 +240,7 @@ async def test_a_server_started_with_another_number_of_threads_serves_the_same_d
     for n in range(20):
         await alice.tell(bob.name, n, f"m{n}")
     world.server.settings["server.threads"] = 3 - world.server.settings["server.threads"]
-    crash(world)
+    await crash(world)
     alice = await world.login(alice.account)
     await alice.tell(bob.name, "again", "m0")
     bob = await world.login(bob)

@@ -8,6 +8,7 @@ import pytest
 import packets
 import wsraw
 from client import Closed
+from lempd import once
 
 
 @pytest.mark.parametrize("offered, selected", [
@@ -126,6 +127,7 @@ async def test_sigint_ends_it_likewise(make_world):
     assert await stopped == 0
 
 
+@once
 async def test_a_peer_that_never_answers_the_close_does_not_hold_up_the_end(make_world):
     world = make_world()
     await world.login_raw(await world.account("alice"))
@@ -143,6 +145,7 @@ ORIGIN_CASES = [
 ]
 
 
+@once
 async def test_origin_is_checked_when_allowed_origins_is_configured(make_server, tmp_path):
     config = tmp_path / "lempd.yaml"
     config.write_text("auth:\n  allowed_origins:\n    - https://good.example\n    - http://localhost:3000\n")
