@@ -1,6 +1,8 @@
 #include "daemon/sockets.h"
 #include "daemon/systemd.h"
+#include "net/address.h"
 #include "net/listener.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,25 +47,42 @@ static int open_unix(struct sockets *s, unsigned address, struct str text, char 
 	return ERR_IO;
 }
 
-/* With SO_REUSEPORT another server of the same user could share the port unnoticed. So the first
- * socket is opened without, which fails if anybody is there, and opened anew for sharing. */
+/* With SO_REUSEPORT another server of the same user could share the port unnoticed. So the address
+ * is first bound without, which fails if anybody listens there; and not listened on, or who connects
+ * at that moment would be reset. Gives the name with the port in use. */
+static int probe(struct str text, char *name, size_t name_size, char *why, size_t why_size)
+{
+	struct sockaddr_storage address;
+	socklen_t n;
+	if (address_parse(text, &address, &n) != OK) {
+		snprintf(why, why_size, "is no address");
+		return ERR_INVALID;
+	}
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), err = OK;
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) == 0 &&
+	    bind(fd, (const struct sockaddr *)&address, n) == 0) {
+		listen_name(fd, name, name_size);
+	} else {
+		err = errno == EADDRINUSE ? ERR_EXISTS : ERR_IO;
+		snprintf(why, why_size, "%s", strerror(errno));
+	}
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
 static int open_tcp(struct sockets *s, unsigned address, struct str text, char *why, size_t why_size)
 {
-	char name[128];
-	int fd = listen_open(text, false, why, why_size);
-	if (fd < 0)
-		return fd;
-	listen_name(fd, name, sizeof(name));
-	if (s->workers == 1)
-		return share(s, address, fd);
-	close(fd);
-	for (unsigned w = 0; w < s->workers; w++) {
-		fd = listen_open(str_of(name), true, why, why_size);
-		if (fd < 0)
-			return fd;
-		s->fd[address * s->workers + w] = fd;
+	char name[ADDRESS_TEXT_MAX];
+	int err = s->workers > 1 ? probe(text, name, sizeof(name), why, why_size) : OK;
+	for (unsigned w = 0; w < s->workers && err == OK; w++) {
+		bool shared = s->workers > 1;
+		int fd = listen_open(shared ? str_of(name) : text, shared, why, why_size);
+		if (fd >= 0)
+			s->fd[address * s->workers + w] = fd;
+		err = fd < 0 ? fd : OK;
 	}
-	return OK;
+	return err;
 }
 
 static int take_from_systemd(struct sockets *s, int first, char *why, size_t why_size)
