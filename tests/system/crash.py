@@ -3,9 +3,12 @@ crash, and send again what they saw no receipt for."""
 
 import asyncio
 import collections
+import contextlib
 import json
 import random
 import time
+
+from websockets.exceptions import InvalidHandshake
 
 from checker import content
 from client import Client, Closed
@@ -36,7 +39,7 @@ class Chatter:
         while not self.stopping:
             try:
                 await self._chat()
-            except (Closed, OSError, EOFError, asyncio.TimeoutError) as end:
+            except (Closed, OSError, InvalidHandshake) as end:
                 self.note("close", reason=repr(end))
                 await asyncio.sleep(0.01)
 
@@ -53,8 +56,18 @@ class Chatter:
                     await self._say(*self.plan.popleft())
                 self._take(await self.client.recv(seconds=3600))
                 await self._answer()
+        except Closed:
+            await self._take_the_rest()
+            raise
         finally:
             self.client.drop()
+
+    async def _take_the_rest(self):
+        """What came before the end; the library may have answered a ping behind it."""
+        with contextlib.suppress(Closed):
+            while True:
+                self._take(await self.client.recv(seconds=1))
+                self._owe()
 
     async def _say(self, id, receiver, text):
         await self._send(id, {"m": {"id": id, "r": receiver, "c": text}})
@@ -85,10 +98,19 @@ class Chatter:
             self.seen.add((m["s"], m["id"]))
             self.unanswered = m
 
-    async def _answer(self):
+    def _owe(self):
+        """Writes down the dm for what was just taken, to be sent; returns its id."""
         m = self.unanswered
-        if m and self.sends_dm and "dm " + m["id"] not in self.waiting:
-            await self._send("dm " + m["id"], {"m": {"id": "dm " + m["id"], "r": m["s"], "dm": {"id": m["id"]}}})
+        id = "dm " + m["id"] if m else None
+        if not m or not self.sends_dm or id in self.waiting:
+            return None
+        self.waiting[id] = {"m": {"id": id, "r": m["s"], "dm": {"id": m["id"]}}}
+        return id
+
+    async def _answer(self):
+        id = self._owe()
+        if id:
+            await self._send(id, self.waiting[id])
 
     def stop(self):
         self.stopping = True
@@ -145,7 +167,9 @@ class Crowd:
                 chatter.stop()
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            for ended in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(ended, Exception):
+                    raise ended
 
     async def _until(self, condition, deadline):
         while not condition() and time.monotonic() < deadline:

@@ -39,5 +39,6 @@ async def test_1000_messages_survive_3_kills(make_server, tmp_path):
 
 
 @pytest.mark.kill
+@pytest.mark.timeout(400)
 async def test_10000_messages_between_50_users_survive_10_kills(make_server, tmp_path):
     await chat_through_kills(make_server, tmp_path, 50, 10000, 10, 300)
