@@ -45,7 +45,7 @@ void arena_clear(struct arena *a)
 
 void *arena_get(struct arena *a, size_t bytes)
 {
-	if (bytes > a->max || bytes > SIZE_MAX - ARENA_ALIGN)
+	if (bytes > a->max || bytes > SIZE_MAX - ARENA_ALIGN - BLOCK_HEAD)
 		return NULL;
 	bytes = (bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
 	if (!a->_block || bytes > a->_block->cap - a->_used) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define BUF_CAP_FIRST 64
+#define BUF_CAP_MAX (SIZE_MAX / 4) /* doubled, and one more, it is still a size */
 
 void buf_init(struct buf *b, size_t max)
 {
@@ -24,7 +25,7 @@ void buf_clear(struct buf *b)
 
 char *buf_reserve(struct buf *b, size_t n)
 {
-	if (b->failed || n > b->max - b->n) {
+	if (b->failed || n > b->max - b->n || b->n + n > BUF_CAP_MAX) {
 		b->failed = true;
 		return NULL;
 	}
@@ -33,7 +34,7 @@ char *buf_reserve(struct buf *b, size_t n)
 	size_t cap = b->cap ? b->cap : BUF_CAP_FIRST < b->max ? BUF_CAP_FIRST : b->max;
 	while (cap < b->n + n)
 		cap = cap > b->max / 2 ? b->max : cap * 2;
-	char *p = realloc(b->p, cap);
+	char *p = realloc(b->p, cap + 1); /* one more for the NUL that ends vsnprintf */
 	if (!p) {
 		b->failed = true;
 		return NULL;
@@ -65,7 +66,7 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	int n = vsnprintf(NULL, 0, fmt, args);
 	va_end(args);
 	CHECK(n >= 0);
-	char *to = buf_reserve(b, (size_t)n + 1); /* vsnprintf wants to end with a NUL */
+	char *to = buf_reserve(b, (size_t)n);
 	if (to) {
 		vsnprintf(to, (size_t)n + 1, fmt, again);
 		b->n += (size_t)n;

@@ -8,7 +8,7 @@
 struct buf {
 	char *p;      /* NULL until something is appended */
 	size_t n;     /* bytes in use */
-	size_t cap;   /* bytes allocated */
+	size_t cap;   /* bytes there is room for */
 	size_t max;   /* n never exceeds this */
 	bool failed;  /* an append did not fit below max or memory ran out; later appends do nothing */
 };

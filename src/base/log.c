@@ -1,5 +1,6 @@
 /* A line is put together on the stack and written with one write(2), so lines of several threads
- * do not mix; reopening swaps the descriptor beneath with dup2, so writers never see a closed one. */
+ * do not mix. The first file's descriptor is kept for good: dup3 puts later files, and standard
+ * error, beneath it, so writers never see a closed one. */
 #include "base/log.h"
 #include "base/clock.h"
 #include <errno.h>
@@ -10,7 +11,9 @@
 #include <unistd.h>
 
 #define LOG_LINE_BYTES 4096
+#define LOG_END_BYTES 2    /* brace and line end */
 #define LOG_TEXT_BYTES 256 /* of one field's text */
+#define INT_CHARS 20       /* of INT64_MIN */
 
 static _Atomic int log_fd = STDERR_FILENO;
 static _Atomic int log_level_now = LOG_INFO;
@@ -24,20 +27,17 @@ int log_open(const char *path, enum log_level level, enum log_format format)
 {
 	atomic_store(&log_level_now, (int)level);
 	atomic_store(&log_format_now, (int)format);
-	int old = atomic_load(&log_fd);
-	if (!path) {
-		atomic_store(&log_fd, STDERR_FILENO); /* an old file stays open: somebody may be writing */
-		return OK;
-	}
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	int now = atomic_load(&log_fd);
+	int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : STDERR_FILENO;
 	if (fd < 0)
 		return ERR_IO;
-	if (old == STDERR_FILENO) {
+	if (now == STDERR_FILENO) {
 		atomic_store(&log_fd, fd);
 		return OK;
 	}
-	int err = dup3(fd, old, O_CLOEXEC) < 0 ? ERR_IO : OK;
-	close(fd);
+	int err = dup3(fd, now, O_CLOEXEC) < 0 ? ERR_IO : OK;
+	if (path)
+		close(fd);
 	return err;
 }
 
@@ -46,9 +46,14 @@ bool log_on(enum log_level level)
 	return (int)level <= atomic_load_explicit(&log_level_now, memory_order_relaxed);
 }
 
+static size_t line_room(const struct line *l)
+{
+	return sizeof(l->p) - LOG_END_BYTES - l->n;
+}
+
 static void line_add(struct line *l, const char *p, size_t n)
 {
-	size_t room = sizeof(l->p) - 8 - l->n; /* quote, brace and line end always fit */
+	size_t room = line_room(l);
 	if (n > room)
 		n = room;
 	memcpy(l->p + l->n, p, n);
@@ -107,9 +112,16 @@ static bool is_plain(struct str s)
 	return s.n > 0 && s.n <= LOG_TEXT_BYTES;
 }
 
+/* The most that line_field may add: each byte of text may become six. */
+static size_t field_bytes_max(const struct log_field *f)
+{
+	size_t text = f->s.n < LOG_TEXT_BYTES ? f->s.n : LOG_TEXT_BYTES;
+	return strlen(",\"\":\"...\"") + strlen(f->name) + (f->is_int ? INT_CHARS : 6 * text);
+}
+
 static void line_field(struct line *l, bool json, const struct log_field *f)
 {
-	char number[24];
+	char number[INT_CHARS + 1];
 	line_z(l, json ? ",\"" : " ");
 	line_z(l, f->name);
 	line_z(l, json ? "\":" : "=");
@@ -130,14 +142,16 @@ static void line_begin(struct line *l, bool json, enum log_level level, const ch
 	struct wall now = wall_now();
 	time_t seconds = (time_t)(now.ms / 1000);
 	struct tm tm;
-	char stamp[128], day[32];
+	char stamp[96], day[32];
 	gmtime_r(&seconds, &tm);
 	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(stamp, sizeof(stamp),
-		 json ? "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"event\":\"%s\""
-		      : "%s.%03dZ level=%s event=%s",
-		 day, (int)(now.ms % 1000), level_names[level], event);
+		 json ? "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"event\":\""
+		      : "%s.%03dZ level=%s event=",
+		 day, (int)(now.ms % 1000), level_names[level]);
 	line_z(l, stamp);
+	line_z(l, event);
+	line_z(l, json ? "\"" : "");
 }
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n)
@@ -146,11 +160,9 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 	bool json = atomic_load_explicit(&log_format_now, memory_order_relaxed) == LOG_JSON;
 	l.n = 0;
 	line_begin(&l, json, level, event);
-	for (size_t i = 0; i < n; i++) {
-		if (l.n > sizeof(l.p) - 1024 - 6 * LOG_TEXT_BYTES)
-			break; /* a field is never cut, so that JSON stays JSON */
-		line_field(&l, json, &fields[i]);
-	}
+	for (size_t i = 0; i < n; i++)
+		if (field_bytes_max(&fields[i]) <= line_room(&l)) /* whole or not: JSON stays JSON */
+			line_field(&l, json, &fields[i]);
 	if (json)
 		l.p[l.n++] = '}';
 	l.p[l.n++] = '\n';

@@ -1,4 +1,4 @@
-/* Hash map from byte strings to pointers, with a secret seed of its own. Owned by one thread.
+/* Hash map from byte strings to pointers, with a seed nobody outside knows. Owned by one thread.
  * The map keeps the view `key` as given: it must stay valid while the entry is in the map
  * (usually it points into the value). Open addressing, no tombstones left behind. */
 #pragma once
@@ -15,7 +15,7 @@ struct map {
 	struct hash_key _seed;
 };
 
-void map_init(struct map *m); /* draws the seed; allocates nothing */
+void map_init(struct map *m); /* allocates nothing */
 void map_deinit(struct map *m);
 void *map_get(const struct map *m, struct str key); /* NULL if absent */
 /* Adds an absent key. 0, or ERR_EXISTS, ERR_NOMEM. value is not NULL. */

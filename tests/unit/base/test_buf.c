@@ -1,6 +1,4 @@
-#include "base/arena.h"
 #include "base/buf.h"
-#include "base/err.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -75,33 +73,95 @@ static void an_empty_buffer_views_as_empty_and_reserves_nothing_below_zero(void 
 	buf_deinit(&b);
 }
 
-static void an_arena_is_aligned_bounded_and_can_be_cleared(void **state)
+static void a_formatted_text_may_fill_the_buffer_to_the_last_byte(void **state)
 {
-	struct arena a;
+	struct buf b;
 	(void)state;
-	arena_init(&a, 20000);
-	for (unsigned round = 0; round < 3; round++) {
-		for (unsigned i = 1; i < 100; i++) {
-			char *p = arena_get(&a, i);
-			assert_non_null(p);
-			assert_int_equal((uintptr_t)p % 16, 0);
-			memset(p, 0xaa, i);
-		}
-		assert_null(arena_get(&a, 20001));
-		assert_null(arena_get(&a, 15000));
-		assert_true(str_eq(arena_str(&a, STR("copy")), STR("copy")));
-		arena_clear(&a);
-	}
-	assert_non_null(arena_get(&a, 15000));
-	arena_deinit(&a);
+	buf_init(&b, 100);
+	buf_printf(&b, "%0100d", 7);
+	assert_false(b.failed);
+	assert_int_equal(b.n, 100);
+	assert_int_equal(b.p[99], '7');
+	buf_printf(&b, "%s", "");
+	assert_false(b.failed);
+	buf_printf(&b, "%d", 7);
+	assert_true(b.failed);
+	assert_int_equal(b.n, 100);
+	buf_deinit(&b);
 }
 
-static void errors_have_texts(void **state)
+static void memory_doubles_and_what_was_appended_stays(void **state)
 {
+	struct buf b;
+	unsigned grown = 0;
 	(void)state;
-	assert_string_equal(err_text(ERR_LOCKED), "in use by another process");
-	assert_string_equal(err_text(-99), "unknown error");
-	assert_string_equal(err_text(OK), "no error");
+	buf_init(&b, 1 << 20);
+	for (unsigned i = 0; i < 100000; i++) {
+		size_t cap = b.cap;
+		buf_u8(&b, (uint8_t)i);
+		if (b.cap != cap) {
+			assert_true(b.cap >= 2 * cap);
+			grown++;
+		}
+	}
+	assert_true(grown < 20);
+	for (unsigned i = 0; i < b.n; i++)
+		assert_int_equal((uint8_t)b.p[i], (uint8_t)i);
+	buf_deinit(&b);
+}
+
+static void what_is_reserved_counts_only_when_committed(void **state)
+{
+	struct buf b;
+	(void)state;
+	buf_init(&b, 10);
+	char *to = buf_reserve(&b, 10);
+	assert_non_null(to);
+	memcpy(to, "0123456789", 10);
+	assert_int_equal(b.n, 0);
+	buf_commit(&b, 4);
+	assert_true(str_eq(buf_view(&b), STR("0123")));
+	assert_null(buf_reserve(&b, 7));
+	assert_null(buf_reserve(&b, 1)); /* the first failure sticks */
+	buf_deinit(&b);
+}
+
+static void bytes_are_consumed_from_the_front(void **state)
+{
+	struct buf b;
+	(void)state;
+	buf_init(&b, 10);
+	buf_consume(&b, 0);
+	BUF_LIT(&b, "0123456789");
+	buf_consume(&b, 4);
+	assert_true(str_eq(buf_view(&b), STR("456789")));
+	BUF_LIT(&b, "abcd");
+	assert_true(str_eq(buf_view(&b), STR("456789abcd")));
+	buf_consume(&b, 10);
+	assert_int_equal(b.n, 0);
+	assert_false(b.failed);
+	buf_deinit(&b);
+}
+
+/* Sanitizers are to return NULL as malloc does. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void) { return "allocator_may_return_null=1"; }
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void) { return "allocator_may_return_null=1"; }
+
+static void a_buffer_without_memory_fails_and_keeps_what_it_has(void **state)
+{
+	struct buf b;
+	(void)state;
+	buf_init(&b, SIZE_MAX);
+	BUF_LIT(&b, "kept");
+	assert_null(buf_reserve(&b, SIZE_MAX / 4));
+	assert_true(b.failed);
+	assert_true(str_eq(buf_view(&b), STR("kept")));
+	buf_clear(&b);
+	assert_null(buf_reserve(&b, SIZE_MAX));
+	assert_true(str_eq((struct str){ b.p, 4 }, STR("kept")));
+	buf_deinit(&b);
 }
 
 int main(void)
@@ -111,8 +171,11 @@ int main(void)
 		cmocka_unit_test(numbers_and_formats_are_written_in_full),
 		cmocka_unit_test(a_small_maximum_holds_too),
 		cmocka_unit_test(an_empty_buffer_views_as_empty_and_reserves_nothing_below_zero),
-		cmocka_unit_test(an_arena_is_aligned_bounded_and_can_be_cleared),
-		cmocka_unit_test(errors_have_texts),
+		cmocka_unit_test(a_formatted_text_may_fill_the_buffer_to_the_last_byte),
+		cmocka_unit_test(memory_doubles_and_what_was_appended_stays),
+		cmocka_unit_test(what_is_reserved_counts_only_when_committed),
+		cmocka_unit_test(bytes_are_consumed_from_the_front),
+		cmocka_unit_test(a_buffer_without_memory_fails_and_keeps_what_it_has),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,13 +45,14 @@ static void *produce(void *ctx)
 	return NULL;
 }
 
-static void the_order_of_each_producer_holds(void **state)
+static void the_order_of_each_producer_holds_and_each_batch_wakes_once(void **state)
 {
 	static struct producer producers[PRODUCERS];
 	struct inbox in;
-	unsigned next[PRODUCERS] = { 0 }, total = 0;
+	unsigned next[PRODUCERS] = { 0 }, total = 0, batches = 0;
+	_Atomic unsigned wakes = 0;
 	(void)state;
-	inbox_init(&in, NULL, NULL);
+	inbox_init(&in, count_wake, &wakes);
 	for (unsigned p = 0; p < PRODUCERS; p++) {
 		producers[p].in = &in;
 		for (unsigned i = 0; i < EACH; i++)
@@ -60,7 +61,9 @@ static void the_order_of_each_producer_holds(void **state)
 	}
 	while (total < PRODUCERS * EACH) {
 		struct inbox_node *node = inbox_take(&in);
-		if (!node)
+		if (node)
+			batches++;
+		else
 			sched_yield();
 		for (; node; node = node->next, total++) {
 			unsigned p = node->kind;
@@ -70,13 +73,14 @@ static void the_order_of_each_producer_holds(void **state)
 	}
 	for (unsigned p = 0; p < PRODUCERS; p++)
 		pthread_join(producers[p].thread, NULL);
+	assert_int_equal(wakes, batches);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nodes_come_out_oldest_first_and_one_wake_up_serves_a_batch),
-		cmocka_unit_test(the_order_of_each_producer_holds),
+		cmocka_unit_test(the_order_of_each_producer_holds_and_each_batch_wakes_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,14 +68,81 @@ static void an_empty_map_finds_nothing_and_keys_may_be_empty(void **state)
 	map_deinit(&m);
 }
 
-static void hashes_depend_on_the_key(void **state)
+static void a_map_grows_before_it_is_three_quarters_full(void **state)
 {
-	struct hash_key a = { { 1 } }, b = { { 2 } };
+	struct map m;
+	static char keys[4000][8];
 	(void)state;
-	assert_true(hash64(&a, STR("x")) == hash64(&a, STR("x")));
-	assert_true(hash64(&a, STR("x")) != hash64(&b, STR("x")));
-	assert_true(hash128_eq(hash128(&a, STR("x")), hash128(&a, STR("x"))));
-	assert_false(hash128_eq(hash128(&a, STR("x")), hash128(&b, STR("x"))));
+	map_init(&m);
+	for (unsigned i = 0; i < 4000; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "%u", i);
+		assert_int_equal(map_put(&m, str_of(keys[i]), keys[i]), OK);
+		assert_int_equal((m._mask + 1) & m._mask, 0);
+		assert_true(m.count * 4 <= (m._mask + 1) * 3);
+	}
+	for (unsigned i = 0; i < 4000; i++)
+		assert_ptr_equal(map_remove(&m, str_of(keys[i])), keys[i]);
+	for (size_t i = 0; i <= m._mask; i++)
+		assert_null(m._slots[i].value); /* no tombstones */
+	map_deinit(&m);
+}
+
+static void each_entry_is_met_once_by_who_iterates(void **state)
+{
+	struct map m;
+	char keys[100][8];
+	unsigned met[100] = { 0 };
+	size_t cursor = 0;
+	struct str key;
+	void *value;
+	(void)state;
+	map_init(&m);
+	assert_false(map_next(&m, &cursor, &key, &value));
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "%u", i);
+		assert_int_equal(map_put(&m, str_of(keys[i]), &met[i]), OK);
+	}
+	cursor = 0;
+	while (map_next(&m, &cursor, &key, &value)) {
+		++*(unsigned *)value;
+		assert_true(key.p == keys[(unsigned *)value - met]);
+	}
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(met[i], 1);
+	map_deinit(&m);
+}
+
+static void a_map_may_be_used_again_after_its_end(void **state)
+{
+	struct map m;
+	int one = 1;
+	(void)state;
+	map_init(&m);
+	assert_int_equal(map_put(&m, STR("x"), &one), OK);
+	map_deinit(&m);
+	assert_null(map_get(&m, STR("x")));
+	assert_int_equal(map_put(&m, STR("x"), &one), OK);
+	assert_ptr_equal(map_get(&m, STR("x")), &one);
+	map_deinit(&m);
+}
+
+static void two_maps_hash_the_same_key_differently(void **state)
+{
+	struct map a, b;
+	int one = 1;
+	(void)state;
+	map_init(&a);
+	map_init(&b);
+	assert_int_equal(map_put(&a, STR("x"), &one), OK);
+	assert_int_equal(map_put(&b, STR("x"), &one), OK);
+	uint64_t hash[2] = { 0 };
+	for (size_t i = 0; i <= a._mask; i++) {
+		hash[0] |= a._slots[i].hash;
+		hash[1] |= b._slots[i].hash;
+	}
+	assert_true(hash[0] != hash[1]);
+	map_deinit(&a);
+	map_deinit(&b);
 }
 
 int main(void)
@@ -83,7 +150,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_map_holds_what_was_put_and_not_removed),
 		cmocka_unit_test(an_empty_map_finds_nothing_and_keys_may_be_empty),
-		cmocka_unit_test(hashes_depend_on_the_key),
+		cmocka_unit_test(a_map_grows_before_it_is_three_quarters_full),
+		cmocka_unit_test(each_entry_is_met_once_by_who_iterates),
+		cmocka_unit_test(a_map_may_be_used_again_after_its_end),
+		cmocka_unit_test(two_maps_hash_the_same_key_differently),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
