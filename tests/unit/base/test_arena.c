@@ -65,12 +65,25 @@ static void a_cleared_arena_can_be_filled_again(void **state)
 		assert_null(arena_get(&a, 15000));
 		arena_clear(&a);
 	}
-	char *first = arena_get(&a, 1);
+	assert_int_equal(a._total, 4096); /* one block of the usual size is kept */
+	assert_non_null(arena_get(&a, 15000));
 	arena_clear(&a);
-	assert_ptr_equal(arena_get(&a, 1), first); /* the block was kept */
+	assert_int_equal(a._total, 4096);
+	arena_deinit(&a);
+	assert_int_equal(a._total, 0);
+	arena_deinit(&a); /* nothing is left to free */
+}
+
+static void an_unusually_large_block_is_not_kept(void **state)
+{
+	struct arena a;
+	(void)state;
+	arena_init(&a, 20000);
+	assert_non_null(arena_get(&a, 15000));
+	arena_clear(&a);
+	assert_int_equal(a._total, 0);
 	assert_non_null(arena_get(&a, 15000));
 	arena_deinit(&a);
-	arena_deinit(&a); /* nothing is left to free */
 }
 
 static void strings_are_copied_and_absent_when_they_do_not_fit(void **state)
@@ -103,6 +116,7 @@ int main(void)
 		cmocka_unit_test(an_arena_gives_no_more_than_its_maximum),
 		cmocka_unit_test(a_piece_too_large_to_count_is_refused),
 		cmocka_unit_test(a_cleared_arena_can_be_filled_again),
+		cmocka_unit_test(an_unusually_large_block_is_not_kept),
 		cmocka_unit_test(strings_are_copied_and_absent_when_they_do_not_fit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
