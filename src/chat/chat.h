@@ -112,7 +112,8 @@ void chat_destroy(struct chat **chat);
 unsigned chat_home(struct str name, unsigned workers);
 
 /* A connection is there (handshake done). carry is NULL for a new one. Returns its handle, or
- * 0 when there are too many. `address` is copied. */
+ * 0 when there are too many. `address` is copied. With a carry the login goes on at once: the
+ * core may pause the session, answer it or ask for its token before the handle is returned. */
 uint64_t chat_open(struct chat *chat, struct str address, const struct chat_carry *carry);
 void chat_pong(struct chat *chat, uint64_t session, const void *payload, size_t n);
 void chat_room(struct chat *chat, uint64_t session);

@@ -67,7 +67,6 @@ void commit_answer(struct chat *chat, struct entity *e, const struct answer *a)
 static struct effect *commit_request(struct chat *chat, struct entity *e, const struct request *r)
 {
 	struct effect *effect = commit_effect(chat, EFFECT_DONE, e);
-	effect->session = r->session;
 	post_put(&chat->open->data, POST_REQUEST, r);
 	return effect;
 }

@@ -101,7 +101,7 @@ enum effect_kind {
 	EFFECT_UNSTORED, /* show the mail_in at `data` (p 0 behind stored ones), answer its sender */
 	EFFECT_ANSWER,   /* give the answer at `data` */
 	EFFECT_RELEASED, /* the release at `op` is durable */
-	EFFECT_DONE,     /* the op at `op` changes a BUSY name (if any): do that, say that the request at `data` succeeded */
+	EFFECT_DONE,     /* the op at `op` changes a BUSY name (if any); the request at `data` succeeded */
 };
 
 struct effect {

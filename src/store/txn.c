@@ -30,7 +30,6 @@ static void put_length(struct buf *b, size_t mark)
 
 size_t txn_begin(struct buf *ops) { return put_mark(ops); }
 void txn_end(struct buf *ops, size_t mark) { put_length(ops, mark); }
-void txn_abort(struct buf *ops, size_t mark) { ops->n = mark; }
 
 static void put_mail(struct buf *b, const struct op_mail *m)
 {

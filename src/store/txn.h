@@ -70,10 +70,9 @@ struct store_op {
 };
 
 /* Writing. txn_begin returns a mark that txn_end needs; ops in between are one transaction.
- * Ops are appended whole or the buffer is marked failed. txn_abort drops what came since. */
+ * Ops are appended whole or the buffer is marked failed. */
 size_t txn_begin(struct buf *ops);
 void txn_end(struct buf *ops, size_t mark);
-void txn_abort(struct buf *ops, size_t mark);
 /* Returns the offset of the op in the buffer, for store_op_at. */
 size_t txn_add(struct buf *ops, const struct store_op *op);
 void store_receiver_add(struct buf *receivers, struct str name);
