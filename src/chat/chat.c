@@ -29,6 +29,7 @@ void chat_settings_default(struct chat_settings *s)
 		.mailbox_max_bytes = (uint64_t)256 << 20, .max_packet = 256 << 10,
 		.session_messages_max = 1024, .session_bytes_max = 1 << 20,
 		.pending_bytes_max = 64 << 20, .entities_max = 20000, .send_buffer = 1 << 20,
+		.max_group_members = 10000, .fan_slice = 256,
 	};
 }
 
@@ -51,11 +52,17 @@ struct chat *chat_create(const struct chat_config *config)
 	list_init(&chat->unacked);
 	list_init(&chat->throttled);
 	list_init(&chat->jobs);
+	list_init(&chat->asks);
+	list_init(&chat->fans);
+	map_init(&chat->fanouts);
 	for (unsigned i = 0; i < LOGIN_DELAYS; i++)
 		list_init(&chat->delayed[i]);
 	buf_init(&chat->scratch, (size_t)1 << 26);
 	buf_init(&chat->receivers, (size_t)1 << 26);
+	for (unsigned w = 0; w < chat->workers; w++)
+		buf_init(&chat->spread[w], (size_t)1 << 26);
 	packet_reader_init(&chat->reader, chat->settings->names_ascii, chat->settings->max_packet);
+	chat->recovering = true; /* from the first turn on */
 	return chat;
 }
 
@@ -72,6 +79,9 @@ void chat_destroy(struct chat **chat_in)
 	free(chat->generations);
 	LIST_EACH_SAFE(&chat->jobs, it, tmp)
 		job_free(LIST_ENTRY(it, struct job, node));
+	guard_free(chat);
+	fan_free(chat);
+	fanout_free(chat);
 	size_t cursor = 0;
 	struct str key;
 	void *value;
@@ -135,43 +145,60 @@ static void chat_send_parcels(struct chat *chat)
 	}
 }
 
-/* A post from another core. */
+/* A name's home takes in what is about it. */
+static void chat_take_freeze(struct chat *chat, const struct freeze *freeze)
+{
+	struct entity *e = entity_get(chat, freeze->group);
+	if (entity_ready(e))
+		deletion_freeze(chat, e, freeze);
+	else
+		entity_wait(chat, e, POST_FREEZE, freeze);
+}
+
 static void chat_take_post(struct chat *chat, const struct post *post)
 {
 	switch (post->kind) {
-	case POST_MAIL:
-		router_accept(chat, &post->mail);
-		break;
-	case POST_ANSWER:
-		answer_apply(chat, &post->answer);
-		break;
-	case POST_REQUEST:
-		request_accept(chat, &post->request);
-		break;
-	case POST_REPLY:
-		reply_apply(chat, &post->reply);
-		break;
+	case POST_MAIL: router_accept(chat, &post->mail); break;
+	case POST_ANSWER: answer_apply(chat, &post->answer); break;
+	case POST_REQUEST: request_accept(chat, &post->request); break;
+	case POST_REPLY: reply_apply(chat, &post->reply); break;
 	case POST_BARRIER:
 		chat_post(chat, post->barrier.worker, POST_BARRIER_BACK, &post->barrier);
 		break;
-	case POST_BARRIER_BACK:
-		session_barrier_back(chat, post->barrier.session);
-		break;
-	case POST_LOGIN:
-		CHECK_NEVER("a waiting login never travels");
+	case POST_BARRIER_BACK: session_barrier_back(chat, post->barrier.session); break;
+	case POST_ASK: guard_ask(chat, &post->ask); break;
+	case POST_FACTS: guard_facts(chat, &post->facts); break;
+	case POST_UNGUARD: guard_release(chat, post->unguard.names); break;
+	case POST_FREEZE: chat_take_freeze(chat, &post->freeze); break;
+	case POST_FROZEN: deletion_frozen(chat, &post->frozen); break;
+	case POST_THAW: deletion_thaw(chat, &post->thaw); break;
+	case POST_FAN: fan_take(chat, &post->fan); break;
+	case POST_FANNED: fanout_fanned(chat, &post->fanned); break;
+	case POST_PRESENCE: presence_show(chat, &post->presence); break;
+	case POST_LOGIN: CHECK_NEVER("a waiting login never travels");
 	}
+}
+
+void chat_tell(struct chat *chat, unsigned worker, enum post_kind kind, const void *body)
+{
+	struct post post;
+	if (worker != chat->worker) {
+		chat_post(chat, worker, kind, body);
+		return;
+	}
+	post_of(kind, body, &post);
+	chat_take_post(chat, &post);
 }
 
 void chat_run_post(struct chat *chat, struct entity *e, const struct post *post)
 {
-	if (post->kind == POST_MAIL)
-		router_take(chat, e, &post->mail);
-	else if (post->kind == POST_REQUEST)
-		chat->request_run(chat, e, &post->request);
-	else if (post->kind == POST_LOGIN)
-		login_go(chat, e, &post->login);
-	else
-		CHECK_NEVER("nothing else waits for a name");
+	switch (post->kind) {
+	case POST_MAIL: router_take(chat, e, &post->mail); break;
+	case POST_REQUEST: chat->request_run(chat, e, &post->request); break;
+	case POST_LOGIN: login_go(chat, e, &post->login); break;
+	case POST_FREEZE: deletion_freeze(chat, e, &post->freeze); break;
+	default: CHECK_NEVER("nothing else waits for a name");
+	}
 }
 
 static void chat_read_back(struct chat *chat, struct lookup *l)
@@ -188,6 +215,15 @@ static void chat_read_back(struct chat *chat, struct lookup *l)
 		break;
 	case LOOKUP_MAILBOX:
 		stream_read(chat, l->entity, session_get(chat, l->session), &l->read);
+		break;
+	case LOOKUP_JOB:
+		job_read_back(chat, l);
+		break;
+	case LOOKUP_PRESENCE:
+		presence_read(chat, l);
+		break;
+	case LOOKUP_FANOUTS:
+		fanout_recovered(chat, l);
 		break;
 	}
 	lookup_free(chat, l);
@@ -257,8 +293,13 @@ static int64_t sooner(int64_t a, int64_t b)
 int64_t chat_turn(struct chat *chat)
 {
 	struct mono now = chat_now(chat);
+	if (!chat->turned)
+		fanout_recover(chat);
+	chat->turned = true;
 	login_due(chat, now);
 	chat_check_unacked(chat, now);
+	guard_turn(chat);
+	fan_turn(chat);
 	commit_submit(chat, false);
 	chat_unthrottle(chat);
 	chat_send_parcels(chat);
@@ -268,7 +309,7 @@ int64_t chat_turn(struct chat *chat)
 		int64_t ms = mono_diff_ms(now, s->due) + 1;
 		wait = sooner(wait, ms > 0 ? ms : 0);
 	}
-	return wait;
+	return fan_runnable(chat) ? 0 : wait;
 }
 
 bool chat_idle(const struct chat *chat)
@@ -277,6 +318,7 @@ bool chat_idle(const struct chat *chat)
 		if (chat->outbox[w])
 			return false;
 	return !chat->in_flight && !chat->lookups && list_empty(&chat->jobs) &&
+	       list_empty(&chat->fans) && !chat->fanouts.count &&
 	       (!chat->open || (!chat->open->effect_n && !chat->open->batch.ops.n));
 }
 

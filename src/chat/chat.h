@@ -85,7 +85,9 @@ struct chat_settings {
 	unsigned session_messages_max; /* messages of one session not answered yet; then its input pauses */
 	size_t session_bytes_max;      /* and their bytes */
 	size_t pending_bytes_max;      /* bytes of all batches of one core not yet committed; then all input pauses */
-	unsigned entities_max;         /* names kept in memory by one core while idle */
+	unsigned entities_max;         /* names kept in memory by one core while idle; 16 members of a group count for one */
+	unsigned max_group_members;    /* receivers of a broadcast, too */
+	unsigned fan_slice;            /* receivers that a fan-out reaches in one step */
 };
 /* The defaults of interface.md. */
 void chat_settings_default(struct chat_settings *s);
@@ -125,7 +127,8 @@ void chat_inbox(struct chat *chat, struct inbox_node *node);
 void chat_verified(struct chat *chat, uint64_t session, int ok); /* 1, 0, -1 overloaded */
 void chat_hashed(struct chat *chat, uint64_t job, struct str hash); /* hash absent: overloaded */
 
-/* At the end of every turn: runs what is due, hands parcels and batches over. Returns in how
+/* At the end of every turn, and once at the start (what a crash left unfinished goes on then): runs what
+ * is due, hands parcels and batches over. Returns in how
  * many milliseconds at the latest it must be called again, -1: not before something comes in. */
 int64_t chat_turn(struct chat *chat);
 /* Nothing is in flight to or from the store, other cores or hashers, nor waits to be. */

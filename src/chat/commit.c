@@ -50,7 +50,7 @@ struct effect *commit_effect(struct chat *chat, enum effect_kind kind, struct en
 	struct effect *effect = &c->effects[c->effect_n++];
 	*effect = (struct effect){ .kind = (uint8_t)kind, .entity = e, .data = c->data.n };
 	if (e) {
-		entity_pin(e);
+		entity_pin(chat, e);
 		e->effects++;
 	}
 	if (kind != EFFECT_RELEASED)
@@ -64,65 +64,60 @@ void commit_answer(struct chat *chat, struct entity *e, const struct answer *a)
 	post_put(&chat->open->data, POST_ANSWER, a);
 }
 
-static struct effect *commit_request(struct chat *chat, struct entity *e, const struct request *r)
+/* What the sender of the mail at effect->op is told. */
+static struct answer effect_answer(const struct commit *c, const struct effect *effect,
+				   const struct store_op *op)
 {
-	struct effect *effect = commit_effect(chat, EFFECT_DONE, e);
-	post_put(&chat->open->data, POST_REQUEST, r);
-	return effect;
-}
-
-void commit_done(struct chat *chat, const struct request *r)
-{
-	(void)commit_request(chat, NULL, r);
-}
-
-void commit_change(struct chat *chat, struct entity *e, const struct store_op *op, const struct request *r)
-{
-	struct effect *effect = commit_request(chat, e, r);
-	struct buf *ops = &chat->open->batch.ops;
-	size_t mark = txn_begin(ops);
-	CHECK(e->state == ENTITY_BUSY);
-	effect->op = txn_add(ops, op);
-	txn_end(ops, mark);
-}
-
-static void effect_done(struct chat *chat, struct commit *c, struct effect *effect)
-{
-	struct post post;
-	struct store_op op;
-	struct entity *e = effect->entity;
-	size_t cursor = effect->data;
-	bool ok = c->batch.status == OK;
-	CHECK(post_next(buf_view(&c->data), &cursor, &post) && post.kind == POST_REQUEST);
-	if (e && ok) {
-		CHECK(store_op_at(buf_view(&c->batch.ops), effect->op, &op) == OK);
-		entity_apply(chat, e, &op);
-	}
-	request_reply(chat, &post.request, ok ? REFUSAL_NONE : REFUSAL_UNAVAILABLE,
-		      ok ? STR_NONE : STR("Storage is unavailable, try again."));
-	if (e)
-		entity_go_on(chat, e);
+	bool fanout = op->type == OP_FANOUT;
+	return (struct answer){
+		.session = effect->session, .ack_seq = effect->ack_seq, .ack_kind = effect->ack_kind,
+		.ack_release = effect->ack_release, .fan = effect->fan, .want_sr = effect->want_sr,
+		.bytes = (uint32_t)(fanout ? op->fanout.text.n : op->mail.text.n),
+		.refusal = c->batch.status == OK ? REFUSAL_NONE : REFUSAL_UNAVAILABLE,
+		.sender = fanout ? op->fanout.sender : op->mail.sender,
+		.id = fanout ? op->fanout.id : op->mail.id,
+		.target = fanout ? op->fanout.target : op->mail.target,
+	};
 }
 
 static void effect_mail(struct chat *chat, struct commit *c, struct effect *effect)
 {
 	struct store_op op;
-	CHECK(store_op_at(buf_view(&c->batch.ops), effect->op, &op) == OK && op.type == OP_MAIL);
+	CHECK(store_op_at(buf_view(&c->batch.ops), effect->op, &op) == OK);
+	CHECK(op.type == OP_MAIL || op.type == OP_FANOUT);
 	struct entity *e = effect->entity;
 	bool ok = c->batch.status == OK;
-	if (op.mail.once.a | op.mail.once.b)
-		once_remove(&chat->once, op.mail.once);
+	struct hash128 once = op.type == OP_MAIL ? op.mail.once : op.fanout.once;
+	if (once.a | once.b)
+		once_remove(&chat->once, once);
 	if (!ok)
 		e->stale = true;
+	else if (op.type == OP_FANOUT)
+		fanout_start(chat, &op.fanout);
 	else if (e->kind == STORE_USER && op.mail.seq > e->user.born)
 		mailbox_show(chat, e, &op.mail);
-	struct answer a = {
-		.session = effect->session, .ack_seq = effect->ack_seq, .ack_kind = effect->ack_kind,
-		.ack_release = effect->ack_release, .bytes = (uint32_t)op.mail.text.n,
-		.refusal = ok ? REFUSAL_NONE : REFUSAL_UNAVAILABLE, .want_sr = effect->want_sr,
-		.sender = op.mail.sender, .id = op.mail.id, .target = op.mail.target,
-	};
+	struct answer a = effect_answer(c, effect, &op);
 	answer_send(chat, &a);
+}
+
+static void effect_fan(struct chat *chat, struct commit *c, struct effect *effect)
+{
+	struct store_op op;
+	bool ok = c->batch.status == OK;
+	if (effect->op == NO_OP) {
+		fan_committed(chat, effect->fan, NULL, ok);
+		return;
+	}
+	CHECK(store_op_at(buf_view(&c->batch.ops), effect->op, &op) == OK && op.type == OP_MAIL);
+	fan_committed(chat, effect->fan, &op.mail, ok);
+}
+
+static void effect_job(struct chat *chat, struct commit *c, struct effect *effect)
+{
+	struct str ops;
+	size_t cursor = effect->op;
+	CHECK(store_txn_next(buf_view(&c->batch.ops), &cursor, &ops) == 1);
+	job_committed(chat, effect->job, ops, c->batch.status == OK);
 }
 
 static void effect_happen(struct chat *chat, struct commit *c, struct effect *effect)
@@ -153,8 +148,11 @@ static void effect_happen(struct chat *chat, struct commit *c, struct effect *ef
 			receipt_release_again(chat, effect->entity, a.ack_seq, a.ack_kind);
 		break;
 	}
-	case EFFECT_DONE:
-		effect_done(chat, c, effect);
+	case EFFECT_JOB:
+		effect_job(chat, c, effect);
+		break;
+	case EFFECT_FAN:
+		effect_fan(chat, c, effect);
 		break;
 	}
 }
@@ -248,10 +246,11 @@ struct lookup *lookup_new(struct chat *chat, enum lookup_kind kind, enum store_r
 	l->entity = e;
 	l->read.node.kind = INBOX_STORE_READ;
 	l->read.kind = read;
-	l->read.name = e->name;
+	l->read.name = e ? e->name : STR("");
 	buf_init(&l->read.rows, COMMIT_BYTES_MAX);
 	buf_init(&l->post, COMMIT_BYTES_MAX);
-	entity_pin(e);
+	if (e)
+		entity_pin(chat, e);
 	chat->lookups++;
 	return l;
 }
@@ -268,5 +267,6 @@ void lookup_free(struct chat *chat, struct lookup *l)
 	buf_deinit(&l->read.rows);
 	buf_deinit(&l->post);
 	free(l);
-	entity_unpin(chat, e);
+	if (e)
+		entity_unpin(chat, e);
 }

@@ -6,13 +6,22 @@
  *   mailbox.c  what a user was shown and has not acknowledged; streaming to his sessions
  *   receipt.c  dm and nm: finding what they acknowledge
  *   router.c   mail at the home of its receiver, answers back to its sender
+ *   group.c    groups and broadcasts: members, what leaving means
  *   request.c  requests at the home of the name they are about, and their responses
+ *   job.c      requests of several steps: reads, hashes, the change at the end
+ *   guard.c    what a request must know of other users, who stay till its outcome
+ *   deletion.c a user's end, and what it means for groups he is in
+ *   fanout.c   one message or information for many: kept, spread, ended; after a crash gone on with
+ *   fan.c      its slices at the homes of the receivers
+ *   gap.c      what a receiver missed while his mailbox was full
+ *   presence.c telling followers who comes and goes
  *   commit.c   batches of transactions and what happens when they are durable
  *   chat.c     the outside: turns, inbox, parcels                                            */
 #pragma once
 #include "base/list.h"
 #include "base/map.h"
 #include "chat/chat.h"
+#include "chat/group.h"
 #include "chat/mailbox.h"
 #include "chat/once.h"
 #include "chat/post.h"
@@ -23,6 +32,8 @@
 #define CHAT_IN_FLIGHT_MAX 2       /* batches of one core at the store; the next one gathers */
 #define CHAT_LAZY_MS 200           /* how long an acknowledgement may wait for company (promise 2: 1 s) */
 #define LOGIN_DELAYS 6             /* how often the delay of a suspect login doubles */
+#define CHAT_BLOCKS_MAX 10000      /* of one user */
+#define CHAT_LIST_BYTES_MAX ((size_t)16 << 20) /* of a list that is a response; 413 when longer */
 
 /* --- names --- */
 
@@ -42,7 +53,14 @@ struct user {
 	struct list sessions;  /* oldest first */
 	unsigned session_count;
 	struct mailbox box;
+	struct map blocks;     /* whom he blocks: name -> struct block */
+	uint64_t low_seq;      /* the last sequence given to a gap mail (gap.c) */
+	struct list gaps;      /* those that may still count up */
+	bool told_online;      /* what his followers were told last … */
+	bool telling;          /* … and are being told now */
 };
+
+struct block { struct str name; uint64_t born; }; /* the name behind the struct */
 
 struct entity {
 	struct str name;       /* points behind the struct */
@@ -53,11 +71,19 @@ struct entity {
 	unsigned effects;      /* of those, effects of batches not committed … */
 	unsigned acks;         /* … and receipts under way that say something of its mailbox */
 	bool recount;          /* mail_count may be off by these: read anew after them */
-	struct list idle;      /* in chat->idle while nothing pins it */
+	struct list idle;      /* in chat->idle while nothing pins it … */
+	unsigned weight;       /* … and what it counts for there */
 	struct buf waiting;    /* posts that wait till it is ready */
+	bool wanted;           /* somebody waits for it without a post (entity_want) */
+	bool unreadable;       /* the last read of it failed */
+	bool deleting;         /* a user's deletion is under way: no new guards … */
+	bool doomed;           /* … and at the store: nothing more into his mailbox */
+	unsigned guards;       /* requests elsewhere that count on this user to stay (guard.c) */
+	struct job *unguarded; /* waits till there are none */
 	unsigned failures;     /* failed logins in the minute since … */
 	struct mono failures_since;
 	struct user user;      /* when kind is STORE_USER */
+	struct group *group;   /* when it is STORE_GROUP or STORE_BROADCAST, else NULL */
 };
 
 /* --- sessions --- */
@@ -96,12 +122,15 @@ struct session {
 
 /* --- batches --- */
 
+#define NO_OP SIZE_MAX
+
 enum effect_kind {
 	EFFECT_MAIL,     /* show the mail at `op`, answer its sender */
 	EFFECT_UNSTORED, /* show the mail_in at `data` (p 0 behind stored ones), answer its sender */
 	EFFECT_ANSWER,   /* give the answer at `data` */
 	EFFECT_RELEASED, /* the release at `op` is durable */
-	EFFECT_DONE,     /* the op at `op` changes a BUSY name (if any); the request at `data` succeeded */
+	EFFECT_JOB,      /* the transaction at `op` is what job `job` wanted */
+	EFFECT_FAN,      /* the mail at `op` of a fan-out's slice: show it to all its receivers */
 };
 
 struct effect {
@@ -112,7 +141,9 @@ struct effect {
 	struct entity *entity; /* pinned; may be NULL */
 	uint64_t session;
 	uint64_t ack_seq;
-	size_t op;             /* offset in batch.ops */
+	uint64_t job;
+	uint64_t fan;          /* MAIL, ANSWER: of a broadcast; FAN */
+	size_t op;             /* offset in batch.ops; FAN: NO_OP if there is none */
 	size_t data;           /* offset in commit.data */
 };
 
@@ -129,27 +160,45 @@ struct commit {
 
 /* --- reads --- */
 
-enum lookup_kind { LOOKUP_NAME, LOOKUP_SEEN, LOOKUP_FIND, LOOKUP_MAILBOX };
+enum lookup_kind {
+	LOOKUP_NAME, LOOKUP_SEEN, LOOKUP_FIND, LOOKUP_MAILBOX, LOOKUP_JOB, LOOKUP_PRESENCE, LOOKUP_FANOUTS,
+};
 
 struct lookup {
 	struct store_read read;
 	enum lookup_kind kind;
-	struct entity *entity; /* pinned */
-	uint64_t session;      /* FIND, MAILBOX */
-	struct buf post;       /* SEEN: the mail_in; FIND: the receipt (receipt.c); MAILBOX: nothing */
+	struct entity *entity; /* pinned; NULL: FANOUTS */
+	uint64_t session;      /* FIND, MAILBOX; JOB: its id */
+	struct buf post;       /* SEEN: the mail_in; FIND: the receipt (receipt.c); else bytes that views of
+				  the read point to */
+	struct lookup *next;   /* in chat->deferred */
 };
 
-/* --- requests of more than one step --- */
+/* --- requests of more than one step (job.c) --- */
 
-/* A request whose answer needs something from outside (a hash), or has no session: the
- * operator's, from the command line. */
+/* What a request found out about another user, whom it guards. */
+struct fact { struct str name; uint64_t born; bool blocks; }; /* blocks: the one who asks */
+
 struct job {
 	struct list node;          /* in chat->jobs */
 	uint64_t id;
-	struct entity *entity;     /* pinned, BUSY meanwhile; NULL for operators' */
-	struct buf request;        /* POST_REQUEST */
-	void (*hashed)(struct chat *chat, struct job *job, struct str hash); /* absent: overloaded */
-	void (*done)(void *ctx, enum refusal refusal, struct str sentence);
+	struct entity *entity;     /* pinned; NULL for what is the operator's */
+	bool busy;                 /* it keeps the entity BUSY */
+	struct buf bytes;          /* the request, as a post … */
+	struct request r;          /* … and as views of it */
+	void (*next)(struct chat *chat, struct job *job); /* when what it waits for is there */
+	void (*applied)(struct chat *chat, struct job *job, bool ok); /* instead of the usual, see job_commit */
+	unsigned awaited;          /* answers under way */
+	enum refusal refusal;      /* the worst of them, and about whom */
+	struct buf about;
+	struct map facts;          /* name -> struct fact */
+	struct buf rows;           /* what was read */
+	size_t rows_max;           /* more is refused with 413 */
+	struct buf list;           /* the job's own */
+	struct str hash;           /* of a token; absent: too busy to hash */
+	size_t mark, op;           /* of the transaction being written */
+	struct deletion *deletion;
+	void (*done)(void *ctx, enum refusal refusal, struct str sentence); /* operator's: to be told */
 	void *ctx;
 };
 
@@ -162,7 +211,8 @@ struct chat {
 	void (*request_run)(struct chat *chat, struct entity *entity, const struct request *request);
 
 	struct map entities;
-	struct list idle;              /* entities nobody needs now, longest idle first */
+	struct list idle;              /* entities nobody needs now, longest idle first … */
+	unsigned idle_weight;          /* … and how much they are, in names without members */
 
 	struct session **sessions;     /* by index; NULL: free */
 	uint32_t *generations;
@@ -188,6 +238,18 @@ struct chat {
 	uint64_t next_id;              /* of ids the server chooses */
 	struct list jobs;              /* under way */
 	uint64_t next_job;
+	struct list asks;              /* of other homes' jobs, till all their names are in memory (guard.c) */
+	bool loaded;                   /* a name came since they were looked at */
+
+	struct list fans;              /* slices of fan-outs, in order, till they are done (fan.c) */
+	unsigned fans_written;         /* of those, whose outcome is awaited */
+	bool fans_failed;              /* one failed: when nothing is awaited, again from the first */
+	uint64_t next_fan;
+	struct map fanouts;            /* not ended, by the 8 bytes of their seq (fanout.c) */
+	struct buf spread[CHAT_WORKERS_MAX]; /* receivers of the one being written, by their homes */
+	bool turned;                   /* chat_turn was called before */
+	bool recovering;               /* fan-outs of an earlier run are being read: no name is loaded before */
+	struct lookup *deferred;       /* reads that wait for that */
 };
 
 static inline void chat_count(struct chat *chat, enum metric which, int64_t by)
@@ -203,6 +265,8 @@ struct str chat_next_id(struct chat *chat, char out[32]);
 struct buf *chat_scratch(struct chat *chat);
 /* Appends a post to the parcel for `worker`, which leaves at the end of the turn. */
 void chat_post(struct chat *chat, unsigned worker, enum post_kind kind, const void *body);
+/* The same, or taken in at once when `worker` is this one. */
+void chat_tell(struct chat *chat, unsigned worker, enum post_kind kind, const void *body);
 
 /* session.c */
 /* How often a session with something unacknowledged is looked at. */
@@ -244,22 +308,27 @@ int64_t login_wait_ms(const struct chat *chat, struct mono now); /* till the nex
 struct entity *entity_get(struct chat *chat, struct str name);
 /* Queues a post for the time the name is ready. */
 void entity_wait(struct chat *chat, struct entity *e, enum post_kind kind, const void *body);
-void entity_pin(struct entity *e);
+void entity_pin(struct chat *chat, struct entity *e);
 void entity_unpin(struct chat *chat, struct entity *e);
 void entity_busy(struct entity *e);                     /* READY -> BUSY */
 void entity_go_on(struct chat *chat, struct entity *e); /* back; runs what waits */
 static inline bool entity_ready(const struct entity *e) { return e->state == ENTITY_READY && !e->stale; }
 void entity_loaded(struct chat *chat, struct lookup *l);
-/* What a USER_PUT or USER_DEL that is durable now means for memory. */
+/* What a USER_PUT or NAME_DEL that is durable now means for memory. */
 void entity_apply(struct chat *chat, struct entity *e, const struct store_op *op);
 void entity_close_sessions(struct chat *chat, struct entity *e, enum close_reason why);
 void entity_free(struct entity *e);
+/* Whether it is in memory (perhaps BUSY); if not, it will be: chat->loaded tells when to look again. */
+bool entity_want(struct chat *chat, struct entity *e);
+/* Does the user block that one? `born` 0: whoever bears the name. */
+bool entity_blocks(const struct entity *e, struct str name, uint64_t born);
 
 /* router.c */
 void router_send(struct chat *chat, const struct mail_in *mail);   /* from its sender's session */
 void router_accept(struct chat *chat, const struct mail_in *mail); /* at the receiver's home */
 void router_take(struct chat *chat, struct entity *e, const struct mail_in *mail);
 void router_looked_up(struct chat *chat, struct lookup *l);
+void router_unstored(struct chat *chat, struct entity *e, const struct mail_in *mail); /* p 0 */
 void router_show_unstored(struct chat *chat, struct entity *e, const struct mail_in *mail);
 void answer_send(struct chat *chat, const struct answer *a);
 void answer_apply(struct chat *chat, const struct answer *a);
@@ -269,20 +338,108 @@ void request_send(struct chat *chat, const struct request *r);
 void request_accept(struct chat *chat, const struct request *r);
 /* Answers a request: NONE is success without content. */
 void request_reply(struct chat *chat, const struct request *r, enum refusal refusal, struct str sentence);
-struct job *job_new(struct chat *chat);
+/* Answers with an error and a sentence made of the format. */
+void request_refuse(struct chat *chat, const struct request *r, enum refusal refusal, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
+
+/* job.c. A job begins with job_begin, goes from step to step (each names the function that is called
+ * when it is done: perhaps at once, before it returns), and ends with exactly one of job_refuse,
+ * job_done, job_respond, job_commit; steps that fail refuse it (503) instead of going on. */
+/* Copies the request. `busy`: the entity, which is READY, is BUSY till the end. */
+struct job *job_begin(struct chat *chat, struct entity *e, const struct request *r, bool busy);
+void job_refuse(struct chat *chat, struct job *job, enum refusal refusal, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
+void job_done(struct chat *chat, struct job *job);                     /* success without content */
+void job_respond(struct chat *chat, struct job *job, struct str text); /* a response packet */
+/* Hashes a token; then job->hash is there. */
+void job_hash(struct chat *chat, struct job *job, struct str token, void (*next)(struct chat *, struct job *));
+/* Learns of users (a list of names, base/strs.h): each gets a fact in job->facts. One who does not exist:
+ * refused with 404. They are guarded till the job ends; so the asker is among them when a link of his is
+ * written elsewhere than at his home. */
+void job_ask(struct chat *chat, struct job *job, struct str names, void (*next)(struct chat *, struct job *));
+const struct fact *job_fact(const struct job *job, struct str name);   /* of one asked about */
+/* Reads all links of the job's entity (or `name`) into job->rows as store_link_row…; 413 if they are
+ * more than CHAT_LIST_BYTES_MAX. */
+void job_read_links(struct chat *chat, struct job *job, enum store_link link, enum store_side side,
+		    void (*next)(struct chat *, struct job *));
+/* Reads a text of the job's entity into job->rows; empty if there is none. */
+void job_read_text(struct chat *chat, struct job *job, enum store_text what,
+		   void (*next)(struct chat *, struct job *));
+/* The one transaction of a job, which is busy: ops are added to the buffer returned (txn_add) till
+ * job_commit. When it is durable, memory follows those ops that say something of the job's entity,
+ * its fan-outs start, and the request succeeded; else nothing changed and it is refused with 503. */
+struct buf *job_change(struct chat *chat, struct job *job);
+void job_commit(struct chat *chat, struct job *job);
+void job_committed(struct chat *chat, uint64_t id, struct str ops, bool ok); /* from commit.c */
+void job_read_back(struct chat *chat, struct lookup *l);
+struct job *job_new(struct chat *chat); /* one to be told `done` only */
 struct job *job_get(struct chat *chat, uint64_t id);
+void job_end(struct chat *chat, struct job *job); /* guards, BUSY, pin, memory */
 void job_free(struct job *job);
+
+/* guard.c */
+void guard_ask(struct chat *chat, const struct guard_ask *ask);      /* at the home of the names */
+void guard_facts(struct chat *chat, const struct guard_facts *facts); /* back at the job's */
+void guard_release(struct chat *chat, struct str names);
+void guard_end(struct chat *chat, struct job *job);                  /* tells all homes it asked */
+void guard_turn(struct chat *chat);
+void guard_free(struct chat *chat);
+
+/* deletion.c */
+/* Deletes the user of a busy job and all that is his (protocol.md section 11). */
+void deletion_begin(struct chat *chat, struct job *job);
+void deletion_unguarded(struct chat *chat, struct job *job);
+void deletion_end(struct chat *chat, struct job *job); /* thaws what it froze */
+void deletion_freeze(struct chat *chat, struct entity *e, const struct freeze *f); /* at the group's home; READY */
+void deletion_unreadable(struct chat *chat, const struct freeze *f);
+void deletion_frozen(struct chat *chat, const struct frozen *f);
+void deletion_thaw(struct chat *chat, const struct thaw *t);
+void deletion_free(struct deletion *d);
+
+/* fanout.c */
+/* Who gets it: names added since fanout_begin. */
+void fanout_begin(struct chat *chat);
+void fanout_to(struct chat *chat, struct str name);
+void fanout_to_members(struct chat *chat, const struct entity *e, struct str but);
+/* Adds the op with these receivers; the caller filled in all but the slices. Returns its offset. */
+size_t fanout_add(struct chat *chat, struct buf *ops, struct op_fanout *head);
+/* Adds information from group e to these receivers, if there are any. */
+void fanout_inform(struct chat *chat, struct buf *ops, const struct entity *e, struct packet_info *info);
+/* It is durable: goes out to the homes of the receivers. At the home of its target. */
+void fanout_start(struct chat *chat, const struct op_fanout *op);
+/* A message to a group or broadcast that is no repeat. */
+void fanout_accept(struct chat *chat, struct entity *e, const struct mail_in *mail, struct hash128 once);
+void fanout_show_unstored(struct chat *chat, struct entity *e, const struct mail_in *mail); /* p 0 */
+/* So much of it is under way that it must be BUSY till there is less; then entity_go_on is called. */
+bool fanout_full(struct entity *e);
+void fanout_fanned(struct chat *chat, const struct fanned *f); /* a slice is done */
+void fanout_recover(struct chat *chat);                        /* at start */
+void fanout_recovered(struct chat *chat, struct lookup *l);
+void fanout_free(struct chat *chat);
+
+/* fan.c */
+void fan_take(struct chat *chat, const struct fan_slice *slice);
+void fan_turn(struct chat *chat);
+bool fan_runnable(struct chat *chat);                         /* another turn would get on */
+void fan_committed(struct chat *chat, uint64_t fan, const struct op_mail *mail, bool ok); /* mail may be NULL */
+void fan_answered(struct chat *chat, const struct answer *a); /* about one receiver of a broadcast */
+void fan_free(struct chat *chat);
+
+/* gap.c */
+/* Adds to the transaction that e missed one of a group (or of a broadcast of `owner`). */
+void gap_add(struct chat *chat, struct buf *ops, struct entity *e, struct str group, struct str owner);
+void gap_close(struct user *u); /* they are being told, or what is on disk is not known */
+
+/* presence.c */
+void presence_changed(struct chat *chat, struct entity *e); /* perhaps: tells the followers if so */
+void presence_read(struct chat *chat, struct lookup *l);
+void presence_tell(struct chat *chat, const struct entity *e, bool online, struct str rows); /* link rows */
+void presence_show(struct chat *chat, const struct presence *p); /* at the home of followers */
 
 /* commit.c */
 struct commit *commit_open(struct chat *chat);
 struct effect *commit_effect(struct chat *chat, enum effect_kind kind, struct entity *e); /* pins e */
 void commit_answer(struct chat *chat, struct entity *e, const struct answer *a);
-/* Adds a transaction of one op that changes the name, which is BUSY until it is durable: so nobody
- * acts on what is not. Then memory follows and the request is answered; if the batch fails nothing
- * changed, and the answer is 503. */
-void commit_change(struct chat *chat, struct entity *e, const struct store_op *op, const struct request *r);
-/* Says that a request succeeded once all that was added before is durable. */
-void commit_done(struct chat *chat, const struct request *r);
 void commit_back(struct chat *chat, struct commit *c);
 /* Hands the open batch to the store if it is time; `all`: also what could wait for company. */
 void commit_submit(struct chat *chat, bool all);

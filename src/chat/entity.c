@@ -5,22 +5,68 @@
 
 #define ENTITY_WAITING_BYTES ((size_t)1 << 30) /* sessions' credits bound it long before */
 
-void entity_pin(struct entity *e)
+#define MEMBERS_PER_WEIGHT 16 /* members that weigh as much as a name without any */
+
+void entity_pin(struct chat *chat, struct entity *e)
 {
-	if (e->pins++ == 0)
-		list_remove(&e->idle);
+	if (e->pins++)
+		return;
+	list_remove(&e->idle);
+	chat->idle_weight -= e->weight;
+	e->weight = 0;
+}
+
+/* Nobody needs it: to the end of the idle, of whom the first are forgotten when they are too many. */
+static void entity_rest(struct chat *chat, struct entity *e)
+{
+	e->weight = 1 + (unsigned)(e->group ? e->group->member_n / MEMBERS_PER_WEIGHT : 0);
+	chat->idle_weight += e->weight;
+	list_append(&chat->idle, &e->idle);
 }
 
 static void user_init(struct user *u)
 {
 	*u = (struct user){ .last_seen_ms = -1 };
 	list_init(&u->sessions);
+	list_init(&u->gaps);
+	map_init(&u->blocks);
 	mailbox_init(&u->box);
+}
+
+static void user_forget_blocks(struct user *u)
+{
+	size_t cursor = 0;
+	struct str key;
+	void *value;
+	while (map_next(&u->blocks, &cursor, &key, &value))
+		free(value);
+	map_deinit(&u->blocks);
+	map_init(&u->blocks);
+}
+
+static void user_block(struct user *u, struct str name, uint64_t born)
+{
+	struct block *b = map_remove(&u->blocks, name);
+	free(b);
+	b = malloc(sizeof(*b) + name.n);
+	CHECK(b);
+	memcpy(b + 1, name.p, name.n);
+	*b = (struct block){ { (const char *)(b + 1), name.n }, born };
+	CHECK(map_put(&u->blocks, b->name, b) == OK);
+}
+
+bool entity_blocks(const struct entity *e, struct str name, uint64_t born)
+{
+	const struct block *b = e->user.blocks.count ? map_get(&e->user.blocks, name) : NULL;
+	return b && (!born || b->born == born);
 }
 
 static void user_deinit(struct user *u)
 {
 	free((char *)(uintptr_t)u->token.p);
+	user_forget_blocks(u);
+	map_deinit(&u->blocks);
+	gap_close(u);
 	mailbox_deinit(&u->box);
 }
 
@@ -28,12 +74,14 @@ void entity_free(struct entity *e)
 {
 	list_remove(&e->idle);
 	user_deinit(&e->user);
+	group_free(e->group);
 	buf_deinit(&e->waiting);
 	free(e);
 }
 
 static void entity_forget(struct chat *chat, struct entity *e)
 {
+	chat->idle_weight -= e->weight;
 	map_remove(&chat->entities, e->name);
 	entity_free(e);
 }
@@ -41,9 +89,15 @@ static void entity_forget(struct chat *chat, struct entity *e)
 static void entity_load(struct chat *chat, struct entity *e)
 {
 	e->state = ENTITY_LOADING;
-	e->stale = false;
+	e->stale = e->wanted = e->unreadable = false;
 	e->recount = e->acks > 0;
-	lookup_start(chat, lookup_new(chat, LOOKUP_NAME, STORE_READ_NAME, e));
+	struct lookup *l = lookup_new(chat, LOOKUP_NAME, STORE_READ_NAME, e);
+	if (!chat->recovering) {
+		lookup_start(chat, l);
+		return;
+	}
+	l->next = chat->deferred;
+	chat->deferred = l;
 }
 
 struct entity *entity_get(struct chat *chat, struct str name)
@@ -74,8 +128,17 @@ static void entity_settle(struct chat *chat, struct entity *e)
 {
 	if (!e->stale || e->effects || e->state != ENTITY_READY)
 		return;
-	if (e->waiting.n || e->user.session_count)
+	if (e->waiting.n || e->user.session_count || e->wanted)
 		entity_load(chat, e);
+}
+
+bool entity_want(struct chat *chat, struct entity *e)
+{
+	if (e->state != ENTITY_LOADING && !e->stale)
+		return true;
+	e->wanted = true;
+	entity_settle(chat, e);
+	return false;
 }
 
 void entity_wait(struct chat *chat, struct entity *e, enum post_kind kind, const void *body)
@@ -108,6 +171,9 @@ static void entity_become_user(struct entity *e, uint64_t born, bool admin, stru
 	e->user.last_seen_ms = -1;
 	e->user.mail_count = 0;
 	e->user.mail_bytes = 0;
+	e->user.low_seq = 0;
+	user_forget_blocks(&e->user);
+	gap_close(&e->user);
 	entity_set_token(e, token);
 }
 
@@ -120,20 +186,68 @@ void entity_close_sessions(struct chat *chat, struct entity *e, enum close_reaso
 static void entity_become_nobody(struct chat *chat, struct entity *e)
 {
 	e->kind = STORE_NOBODY;
+	group_free(e->group);
+	e->group = NULL;
 	entity_close_sessions(chat, e, CLOSE_REMOVED);
+	e->user.told_online = false;
+}
+
+static void entity_put_user(struct entity *e, const struct op_user_put *put)
+{
+	if (e->kind != STORE_USER || e->user.born != put->born)
+		entity_become_user(e, put->born, false, put->token);
+	entity_set_token(e, put->token);
+	e->user.admin = put->type == 1;
+}
+
+static void entity_put_group(struct entity *e, const struct op_name_put *put)
+{
+	if (e->group) {
+		group_put(e->group, put);
+		return;
+	}
+	e->kind = put->kind;
+	e->group = group_new(put);
+}
+
+static void entity_link(struct entity *e, const struct op_link_put *put)
+{
+	if (put->kind == LINK_BLOCK && str_eq(put->from, e->name))
+		user_block(&e->user, put->to, put->born);
+	else if ((put->kind == LINK_MEMBER || put->kind == LINK_LISTED) && e->group &&
+		 str_eq(put->to, e->name))
+		group_link(e->group, put);
+}
+
+static void entity_unlink(struct entity *e, const struct op_link_del *del)
+{
+	if (del->kind == LINK_BLOCK && str_eq(del->from, e->name))
+		free(map_remove(&e->user.blocks, del->to));
+	else if (e->group && str_eq(del->to, e->name))
+		group_unlink(e->group, del->from);
 }
 
 void entity_apply(struct chat *chat, struct entity *e, const struct store_op *op)
 {
-	if (op->type == OP_USER_DEL) {
+	switch (op->type) {
+	case OP_USER_PUT:
+		entity_put_user(e, &op->user_put);
+		break;
+	case OP_NAME_PUT:
+		entity_put_group(e, &op->name_put);
+		break;
+	case OP_NAME_DEL:
 		entity_become_nobody(chat, e);
-		return;
+		break;
+	case OP_LINK_PUT:
+		entity_link(e, &op->link_put);
+		break;
+	case OP_LINK_DEL:
+		entity_unlink(e, &op->link_del);
+		break;
+	default:
+		break; /* nothing that memory knows of */
 	}
-	CHECK(op->type == OP_USER_PUT);
-	if (e->kind != STORE_USER || e->user.born != op->user_put.born)
-		entity_become_user(e, op->user_put.born, false, op->user_put.token);
-	entity_set_token(e, op->user_put.token);
-	e->user.admin = op->user_put.type == 1;
 }
 
 /* Runs what waits, in order, until something makes it wait again. */
@@ -165,11 +279,12 @@ void entity_unpin(struct chat *chat, struct entity *e)
 		entity_forget(chat, e);
 		return;
 	}
-	list_append(&chat->idle, &e->idle);
-	if (chat->entities.count > chat->settings->entities_max) {
+	entity_rest(chat, e);
+	while (chat->idle_weight > chat->settings->entities_max) {
 		struct entity *oldest = LIST_ENTRY(chat->idle.next, struct entity, idle);
-		if (oldest != e && !oldest->waiting.n)
-			entity_forget(chat, oldest);
+		if (oldest == e || oldest->waiting.n)
+			return;
+		entity_forget(chat, oldest);
 	}
 }
 
@@ -181,8 +296,10 @@ void entity_busy(struct entity *e)
 
 void entity_go_on(struct chat *chat, struct entity *e)
 {
+	if (fanout_full(e))
+		return;
 	e->state = ENTITY_READY;
-	entity_pin(e);
+	entity_pin(chat, e);
 	entity_settle(chat, e);
 	if (entity_ready(e))
 		entity_drain(chat, e);
@@ -207,50 +324,86 @@ static void entity_refuse(struct chat *chat, struct entity *e)
 			struct session *s = session_get(chat, post.login.session);
 			if (s)
 				session_close(chat, s, CLOSE_OVERLOADED);
+		} else if (post.kind == POST_FREEZE) {
+			deletion_unreadable(chat, &post.freeze);
 		}
 	}
 	buf_deinit(&waiting);
 	entity_close_sessions(chat, e, CLOSE_OVERLOADED);
 }
 
-/* Sessions and items stay through a reload; only what the store says is taken over. */
-static void entity_fill(struct chat *chat, struct entity *e, const struct store_name_row *row)
+static void entity_fill_user(struct entity *e, const struct store_name_row *row)
 {
-	if (row && row->kind == STORE_USER) {
-		if (e->kind != STORE_USER || e->user.born != row->born)
-			entity_become_user(e, row->born, row->type == 1, row->token);
-		entity_set_token(e, row->token);
-		e->user.admin = row->type == 1;
-		e->user.last_seen_ms = row->last_seen_ms;
-		/* The store may or may not have known of receipts under way meanwhile: read it
-		 * again after them. */
-		e->stale = e->recount && !e->acks;
-		e->recount = e->acks > 0;
-		e->user.mail_count = row->mail_count;
-		e->user.mail_bytes = row->mail_bytes;
-		return;
+	struct user *u = &e->user;
+	if (e->kind != STORE_USER || u->born != row->born)
+		entity_become_user(e, row->born, row->type == 1, row->token);
+	e->kind = STORE_USER;
+	entity_set_token(e, row->token);
+	u->admin = row->type == 1;
+	u->last_seen_ms = row->last_seen_ms;
+	/* The store may or may not have known of receipts under way meanwhile: read it again after them. */
+	e->stale = e->recount && !e->acks;
+	e->recount = e->acks > 0;
+	u->mail_count = row->mail_count;
+	u->mail_bytes = row->mail_bytes;
+	u->low_seq = row->low_seq > u->low_seq ? row->low_seq : u->low_seq;
+	user_forget_blocks(u);
+	gap_close(u);
+}
+
+static void entity_fill_group(struct entity *e, const struct store_name_row *row)
+{
+	struct op_name_put put = { e->name, row->kind, row->born, row->created_ms, row->title, row->owner };
+	size_t fanning = e->group ? e->group->fanning : 0;
+	group_free(e->group);
+	e->group = NULL;
+	entity_put_group(e, &put);
+	e->group->fanning = fanning;
+}
+
+static void entity_fill_link(struct entity *e, const struct store_link_row *row)
+{
+	bool of = row->kind == LINK_BLOCK;
+	struct op_link_put put = { row->kind, of ? e->name : row->other, of ? row->other : e->name,
+				   row->born, row->order, row->flags, row->ms, row->text };
+	entity_link(e, &put);
+}
+
+/* Sessions and items stay through a reload; only what the store says is taken over. 0, ERR_CORRUPT. */
+static int entity_fill(struct chat *chat, struct entity *e, struct str rows)
+{
+	struct store_name_row name;
+	struct store_link_row link;
+	size_t cursor = 0;
+	int r = store_name_row_next(rows, &cursor, &name);
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		if (e->kind != STORE_NOBODY)
+			entity_become_nobody(chat, e);
+		return OK;
 	}
-	if (e->kind == STORE_USER)
-		entity_become_nobody(chat, e);
+	if (name.kind == STORE_USER)
+		entity_fill_user(e, &name);
+	else
+		entity_fill_group(e, &name);
+	while ((r = store_link_row_next(rows, &cursor, &link)) == 1)
+		entity_fill_link(e, &link);
+	return r;
 }
 
 void entity_loaded(struct chat *chat, struct lookup *l)
 {
 	struct entity *e = l->entity;
-	struct store_name_row row;
-	size_t cursor = 0;
 	int status = l->read.status;
-	int found = 0;
-	if (status == OK && l->read.found) {
-		found = store_name_row_next(buf_view(&l->read.rows), &cursor, &row);
-		status = found < 0 ? found : OK;
-	}
+	if (status == OK)
+		status = entity_fill(chat, e, l->read.found ? buf_view(&l->read.rows) : STR(""));
+	chat->loaded = true;
 	if (status != OK) {
 		entity_refuse(chat, e);
-		e->stale = true;
+		e->stale = e->unreadable = true;
 		e->state = ENTITY_READY;
 		return;
 	}
-	entity_fill(chat, e, found ? &row : NULL);
 	entity_go_on(chat, e);
 }

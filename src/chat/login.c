@@ -114,6 +114,7 @@ static void login_accept(struct chat *chat, struct session *s)
 	chat->env->send(chat->env->ctx, s->handle, out->p, out->n);
 	login_forget(s);
 	stream_start(chat, s);
+	presence_changed(chat, e);
 	session_unhold(chat, s, HOLD_LOGIN);
 }
 
@@ -181,7 +182,7 @@ void login_begin(struct chat *chat, struct session *s, struct str id, struct str
 	session_hold(chat, s, HOLD_LOGIN);
 	s->state = SESSION_LOGGING_IN;
 	s->entity = entity_get(chat, who);
-	entity_pin(s->entity);
+	entity_pin(chat, s->entity);
 	login_queue(chat, s);
 }
 

@@ -337,7 +337,7 @@ static bool stream_show_unstored(struct chat *chat, struct session *s, const str
 {
 	if (session_room(chat, s) < mail->text.n)
 		return false;
-	if (!(mail->flags & (MAIL_NO_PC | MAIL_RECEIPT)))
+	if (!(mail->flags & (MAIL_NO_PC | MAIL_RECEIPT | MAIL_INFO)))
 		unstored_push(&s->stream, mail);
 	chat->env->send(chat->env->ctx, s->handle, mail->text.p, mail->text.n);
 	chat_count(chat, METRIC_messages_delivered_total, 1);
@@ -388,6 +388,23 @@ static void stream_go_on(struct chat *chat, struct session *s)
 	lookup_start(chat, l);
 }
 
+/* Whether it came from one whom the user blocks by now; what others in a group say still arrives. */
+static bool stream_hides(const struct entity *e, const struct op_mail *mail)
+{
+	return mail->sender.n && str_eq(mail->target, e->name) &&
+	       entity_blocks(e, mail->sender, mail->sender_born);
+}
+
+/* Releases it unseen. */
+static void stream_hide(struct chat *chat, struct entity *e, const struct op_mail *mail)
+{
+	struct item *item = mailbox_by_seq(&e->user.box, mail->seq);
+	if (!item)
+		item = mailbox_adopt(&e->user.box, mail, false);
+	if (item->state == ITEM_SHOWN && !item->shown)
+		receipt_release(chat, e, item, ACK_PONG);
+}
+
 /* Shows rows while there is room. 1: all, 0: no room any more, or ERR_CORRUPT. */
 static int stream_show_rows(struct chat *chat, struct session *s, struct str rows)
 {
@@ -398,7 +415,9 @@ static int stream_show_rows(struct chat *chat, struct session *s, struct str row
 		if (op.type != OP_MAIL)
 			return ERR_CORRUPT;
 		stream_show_waiting(chat, s, op.mail.seq);
-		if (stream_show(chat, s, &op.mail) == NO_ROOM)
+		if (stream_hides(s->entity, &op.mail))
+			stream_hide(chat, s->entity, &op.mail);
+		else if (stream_show(chat, s, &op.mail) == NO_ROOM)
 			return 0;
 		s->stream.cursor = op.mail.seq;
 	}
@@ -439,6 +458,7 @@ void stream_start(struct chat *chat, struct session *s)
 	box->slots |= 1u << s->slot;
 	s->stream = (struct stream){ .behind = true, .rewind = UINT64_MAX };
 	buf_init(&s->stream.waiting, UNSTORED_WAITING_BYTES);
+	gap_close(&s->entity->user);
 	stream_go_on(chat, s);
 }
 

@@ -9,8 +9,47 @@ static const size_t post_body_bytes[] = {
 	[POST_MAIL] = sizeof(struct mail_in),      [POST_ANSWER] = sizeof(struct answer),
 	[POST_REQUEST] = sizeof(struct request),   [POST_REPLY] = sizeof(struct reply),
 	[POST_LOGIN] = sizeof(struct login_wait),  [POST_BARRIER] = sizeof(struct barrier),
-	[POST_BARRIER_BACK] = sizeof(struct barrier),
+	[POST_BARRIER_BACK] = sizeof(struct barrier), [POST_ASK] = sizeof(struct guard_ask),
+	[POST_FACTS] = sizeof(struct guard_facts), [POST_UNGUARD] = sizeof(struct unguard),
+	[POST_FREEZE] = sizeof(struct freeze),     [POST_FROZEN] = sizeof(struct frozen),
+	[POST_THAW] = sizeof(struct thaw),         [POST_FAN] = sizeof(struct fan_slice),
+	[POST_FANNED] = sizeof(struct fanned),     [POST_PRESENCE] = sizeof(struct presence),
 };
+
+/* The views of posts between jobs, groups and followers. */
+static unsigned post_views_of_many(enum post_kind kind, void *body, struct str **out)
+{
+	unsigned n = 0;
+	struct guard_ask *ask = body;
+	struct guard_facts *facts = body;
+	struct freeze *freeze = body;
+	struct fan_slice *fan = body;
+	struct presence *presence = body;
+	if (kind == POST_ASK) {
+		out[n++] = &ask->user;
+		out[n++] = &ask->names;
+	} else if (kind == POST_FACTS) {
+		out[n++] = &facts->names;
+		out[n++] = &facts->facts;
+	} else if (kind == POST_UNGUARD) {
+		out[n++] = &((struct unguard *)body)->names;
+	} else if (kind == POST_FREEZE) {
+		out[n++] = &freeze->user;
+		out[n++] = &freeze->group;
+	} else if (kind == POST_FROZEN) {
+		out[n++] = &((struct frozen *)body)->ops;
+	} else if (kind == POST_FAN) {
+		out[n++] = &fan->sender;
+		out[n++] = &fan->target;
+		out[n++] = &fan->id;
+		out[n++] = &fan->text;
+		out[n++] = &fan->receivers;
+	} else if (kind == POST_PRESENCE) {
+		out[n++] = &presence->user;
+		out[n++] = &presence->followers;
+	}
+	return n;
+}
 
 /* The views of a body, in the order their bytes are written. */
 static unsigned post_views(enum post_kind kind, void *body, struct str **out)
@@ -43,9 +82,8 @@ static unsigned post_views(enum post_kind kind, void *body, struct str **out)
 	case POST_LOGIN:
 		out[n++] = &((struct login_wait *)body)->who;
 		break;
-	case POST_BARRIER:
-	case POST_BARRIER_BACK:
-		break;
+	default:
+		n = post_views_of_many(kind, body, out);
 	}
 	CHECK(n <= POST_VIEWS_MAX);
 	return n;
@@ -78,6 +116,12 @@ void post_put(struct buf *to, enum post_kind kind, const void *body)
 	buf_commit(to, padded);
 }
 
+void post_of(enum post_kind kind, const void *body, struct post *out)
+{
+	out->kind = kind;
+	memcpy(&out->mail, body, post_body_bytes[kind]);
+}
+
 bool post_next(struct str bytes, size_t *cursor, struct post *out)
 {
 	struct post_head head;
@@ -85,7 +129,7 @@ bool post_next(struct str bytes, size_t *cursor, struct post *out)
 		return false;
 	CHECK(bytes.n - *cursor >= sizeof(head));
 	memcpy(&head, bytes.p + *cursor, sizeof(head));
-	CHECK(head.kind <= POST_BARRIER_BACK && head.bytes <= bytes.n - *cursor);
+	CHECK(head.kind <= POST_PRESENCE && head.bytes <= bytes.n - *cursor);
 	struct str *views[POST_VIEWS_MAX];
 	const char *at = bytes.p + *cursor + sizeof(head);
 	out->kind = head.kind;

@@ -16,6 +16,15 @@ enum post_kind {
 	POST_LOGIN,    /* only waits: a session whose name is being loaded */
 	POST_BARRIER,  /* to a core that got posts of a session: comes back behind them */
 	POST_BARRIER_BACK,
+	POST_ASK,      /* to the home of users a job must know of, and guard */
+	POST_FACTS,    /* back */
+	POST_UNGUARD,  /* the job is over */
+	POST_FREEZE,   /* a user is being deleted: to the home of a group he is in */
+	POST_FROZEN,   /* back: what it means there */
+	POST_THAW,     /* it was done, or not */
+	POST_FAN,      /* a slice of a fan-out: to the home of its receivers */
+	POST_FANNED,   /* back: it is in their mailboxes */
+	POST_PRESENCE, /* to the home of followers */
 };
 
 /* A message or receipt on its way to the home of its receiver. */
@@ -34,6 +43,7 @@ struct mail_in {
 	bool again;            /* receipts: sent before; answered when the outcome of that is known */
 	bool stored;           /* p 1 */
 	bool want_sr;          /* sc 1 */
+	uint64_t fan;          /* of a broadcast: the slice that wants the answer; 0 none */
 	struct str sender, target, id;
 	struct str ack_id;     /* receipts: id of the message acknowledged */
 	struct str text;       /* the packet as its receiver gets it */
@@ -50,6 +60,7 @@ struct answer {
 	bool ack_release;
 	bool again;            /* the outcome of the first sending was told before this */
 	bool want_sr;
+	uint64_t fan;          /* as in the mail_in */
 	struct str sender;     /* user of the session */
 	struct str id;
 	struct str target;     /* for the sentence of a refusal */
@@ -80,6 +91,62 @@ struct barrier {
 	uint32_t worker;       /* where it comes back to */
 };
 
+struct guard_ask {
+	uint64_t job;
+	uint32_t worker;       /* whose job it is */
+	uint64_t user_born;
+	struct str user;       /* who asks */
+	struct str names;      /* list (base/strs.h); all of one home */
+};
+
+struct guard_facts {
+	uint64_t job;
+	struct str names;      /* as asked */
+	struct str facts;      /* struct guard_fact for each name, in order */
+};
+struct guard_fact { uint64_t born; uint32_t known; uint32_t blocks; }; /* born 0: no user; known 0: ask again */
+
+struct unguard { struct str names; };
+
+struct freeze {
+	uint64_t job;
+	uint32_t worker;
+	uint32_t end;          /* the user owns the broadcast: it goes, too */
+	struct str user;
+	struct str group;      /* or broadcast */
+};
+
+struct frozen {
+	uint64_t job;          /* as in the freeze */
+	uint64_t freeze;       /* for the thaw; 0: nothing is frozen, he is not there any more */
+	uint32_t failed;       /* it can't be read: the deletion fails */
+	struct str ops;        /* to be added to the transaction */
+};
+
+struct thaw { uint64_t freeze; uint32_t ok; };
+
+struct fan_slice {
+	uint64_t fanout;       /* seq of the fan-out; 0: p 0, nobody waits to hear of it */
+	uint32_t slice;        /* its number; FAN_WHOLE: not to be noted, for it is not the whole slice */
+	uint32_t worker;       /* who keeps the fan-out */
+	uint8_t flags;         /* MAIL_… */
+	uint8_t kind;          /* of the target */
+	uint64_t sender_born;
+	struct hash128 once;
+	struct packet_span r;  /* BROADCAST: where the receiver's name goes */
+	struct str sender, target, id, text;
+	struct str receivers;  /* list */
+};
+#define FAN_WHOLE UINT32_MAX
+
+struct fanned { uint64_t fanout; };
+
+struct presence {
+	uint32_t online;
+	struct str user;
+	struct str followers;  /* list */
+};
+
 struct post {
 	enum post_kind kind;
 	union {
@@ -89,11 +156,22 @@ struct post {
 		struct reply reply;
 		struct login_wait login;
 		struct barrier barrier;
+		struct guard_ask ask;
+		struct guard_facts facts;
+		struct unguard unguard;
+		struct freeze freeze;
+		struct frozen frozen;
+		struct thaw thaw;
+		struct fan_slice fan;
+		struct fanned fanned;
+		struct presence presence;
 	};
 };
 
 /* Appends a post of that kind; `body` is the struct of the kind. */
 void post_put(struct buf *to, enum post_kind kind, const void *body);
+/* The same as a post, whose views are the body's. */
+void post_of(enum post_kind kind, const void *body, struct post *out);
 /* The post at *cursor, which moves on: true and a post whose views point into `bytes`, or false
  * at the end. The bytes come from post_put; anything else aborts. */
 bool post_next(struct str bytes, size_t *cursor, struct post *out);

@@ -107,7 +107,7 @@ static void receipt_pass_on(struct chat *chat, struct session *s, const struct p
 		/* Also while another release is under way: that one may fail alone. */
 		mail.ack_release = f->item->state != ITEM_RELEASED;
 		mailbox_acknowledge(&u->box, f->item, kind);
-		entity_pin(s->entity); /* till the answer is back */
+		entity_pin(chat, s->entity); /* till the answer is back */
 		s->entity->acks++;
 	}
 	router_send(chat, &mail);
@@ -183,7 +183,7 @@ static struct item *receipt_adopt(struct chat *chat, struct entity *e, const str
 	struct op_mail head = {
 		.seq = row->seq ? row->seq : chat_next_seq(chat), .flags = row->flags,
 		.sender_born = row->sender_born, .sender = row->sender, .id = id,
-		.once = once_key(&chat->store->once_key, e->user.born, row->sender_born, id),
+		.once = row->once,
 		.text = { NULL, row->bytes },
 	};
 	struct item *item = mailbox_adopt(&e->user.box, &head, row->seq == 0);

@@ -11,7 +11,7 @@ struct answer answer_to(const struct mail_in *mail, enum refusal refusal)
 		.session = mail->session, .ack_seq = mail->ack_seq, .ack_kind = mail->ack_kind,
 		.ack_release = mail->ack_release, .again = mail->again,
 		.ack_failures = mail->ack_failures, .bytes = (uint32_t)mail->text.n,
-		.refusal = (uint8_t)refusal, .want_sr = mail->want_sr, .sender = mail->sender,
+		.refusal = (uint8_t)refusal, .want_sr = mail->want_sr, .fan = mail->fan, .sender = mail->sender,
 		.id = mail->id, .target = mail->target,
 	};
 }
@@ -24,7 +24,11 @@ static void answer_now(struct chat *chat, const struct mail_in *mail, enum refus
 
 void answer_send(struct chat *chat, const struct answer *a)
 {
-	if (session_worker(a->session) == chat->worker)
+	if (a->fan)
+		fan_answered(chat, a);
+	else if (!a->session && !a->ack_seq)
+		return; /* nobody waits */
+	else if (session_worker(a->session) == chat->worker)
 		answer_apply(chat, a);
 	else
 		chat_post(chat, session_worker(a->session), POST_ANSWER, a);
@@ -38,6 +42,11 @@ static void answer_refuse(struct chat *chat, struct session *s, const struct ans
 	switch (refusal) {
 	case REFUSAL_NOT_FOUND:
 		BUF_LIT(&sentence, "Not found: '");
+		buf_str(&sentence, a->target);
+		BUF_LIT(&sentence, "'.");
+		break;
+	case REFUSAL_NOT_ALLOWED:
+		BUF_LIT(&sentence, "You may not send to '");
 		buf_str(&sentence, a->target);
 		BUF_LIT(&sentence, "'.");
 		break;
@@ -132,13 +141,15 @@ void router_accept(struct chat *chat, const struct mail_in *mail)
 
 void router_show_unstored(struct chat *chat, struct entity *e, const struct mail_in *mail)
 {
-	if (e->kind != STORE_USER || !mailbox_show_unstored(chat, e, mail))
+	if (e->group)
+		fanout_show_unstored(chat, e, mail);
+	else if (e->kind != STORE_USER || !mailbox_show_unstored(chat, e, mail))
 		chat_count(chat, METRIC_messages_dropped_total, 1);
 	answer_now(chat, mail, REFUSAL_NONE);
 }
 
 /* p 0 keeps its place behind stored mail that is not durable yet (13.5). */
-static void router_unstored(struct chat *chat, struct entity *e, const struct mail_in *mail)
+void router_unstored(struct chat *chat, struct entity *e, const struct mail_in *mail)
 {
 	if (!e->effects) {
 		router_show_unstored(chat, e, mail);
@@ -175,6 +186,7 @@ static struct effect *router_effect(struct chat *chat, struct entity *e, const s
 	effect->ack_kind = mail->ack_kind;
 	effect->ack_seq = mail->ack_seq;
 	effect->ack_release = mail->ack_release;
+	effect->fan = mail->fan;
 	return effect;
 }
 
@@ -186,7 +198,7 @@ static void router_store(struct chat *chat, struct entity *e, const struct mail_
 	struct buf *ops = &chat->open->batch.ops;
 	int64_t now_ms = chat_wall(chat).ms;
 	buf_clear(&chat->receivers);
-	store_receiver_add(&chat->receivers, mail->target);
+	strs_add(&chat->receivers, mail->target);
 	struct store_op op = { .type = OP_MAIL, .mail = {
 		.seq = chat_next_seq(chat), .flags = mail->flags, .ms = now_ms,
 		.sender_born = mail->sender_born, .once = once, .sender = mail->sender,
@@ -199,8 +211,8 @@ static void router_store(struct chat *chat, struct entity *e, const struct mail_
 	txn_end(ops, mark);
 }
 
-/* A receipt whose message's sender is gone, or is somebody else by now, vanishes (section 11);
- * what it released is released all the same. */
+/* A receipt whose message's sender is gone, is somebody else by now, or blocks the one who sends it,
+ * vanishes (sections 8 and 11); what it released is released all the same. */
 static void router_vanish(struct chat *chat, struct entity *e, const struct mail_in *mail)
 {
 	if (mail->stored) {
@@ -226,25 +238,38 @@ static void router_receipt(struct chat *chat, struct entity *e, const struct mai
 		router_unstored(chat, e, mail);
 }
 
-/* A message to a user, of whom is known by now whether he got it before. */
-static void router_to_user(struct chat *chat, struct entity *e, const struct mail_in *mail,
-			   struct hash128 once, bool seen)
+/* Of one he blocks: gone, but remembered, so that it does not come when it is sent again later. */
+static void router_forget(struct chat *chat, struct entity *e, const struct mail_in *mail,
+			  struct hash128 once)
 {
-	if (seen) {
-		chat_count(chat, METRIC_messages_repeated_total, 1);
-		struct answer a = answer_to(mail, REFUSAL_NONE);
-		commit_answer(chat, e, &a); /* after the first sending, should that be on its way */
+	if (mail->stored) {
+		struct buf *ops = &commit_open(chat)->batch.ops;
+		struct store_op op = { .type = OP_ONCE, .once = { once, chat_wall(chat).ms } };
+		size_t mark = txn_begin(ops);
+		txn_add(ops, &op);
+		txn_end(ops, mark);
+	}
+	struct answer a = answer_to(mail, REFUSAL_NONE);
+	commit_answer(chat, e, &a);
+}
+
+static void router_to_user(struct chat *chat, struct entity *e, const struct mail_in *mail,
+			   struct hash128 once)
+{
+	struct user *u = &e->user;
+	const struct chat_settings *set = chat->settings;
+	bool full = u->mail_count >= set->mailbox_max_messages ||
+		    u->mail_bytes + mail->text.n > set->mailbox_max_bytes;
+	if (mail->stored && full) {
+		answer_now(chat, mail, REFUSAL_MAILBOX_FULL);
+		return;
+	}
+	if (entity_blocks(e, mail->sender, mail->sender_born)) {
+		router_forget(chat, e, mail, once);
 		return;
 	}
 	if (!mail->stored) {
 		router_unstored(chat, e, mail);
-		return;
-	}
-	struct user *u = &e->user;
-	const struct chat_settings *set = chat->settings;
-	if (u->mail_count >= set->mailbox_max_messages ||
-	    u->mail_bytes + mail->text.n > set->mailbox_max_bytes) {
-		answer_now(chat, mail, REFUSAL_MAILBOX_FULL);
 		return;
 	}
 	u->mail_count++;
@@ -253,9 +278,35 @@ static void router_to_user(struct chat *chat, struct entity *e, const struct mai
 	router_store(chat, e, mail, once);
 }
 
+/* A message of which is known by now whether it came before. */
+static void router_arrived(struct chat *chat, struct entity *e, const struct mail_in *mail,
+			   struct hash128 once, bool seen)
+{
+	if (seen) {
+		chat_count(chat, METRIC_messages_repeated_total, 1);
+		struct answer a = answer_to(mail, REFUSAL_NONE);
+		commit_answer(chat, e, &a); /* after the first sending, should that be on its way */
+	} else if (e->kind == STORE_USER) {
+		router_to_user(chat, e, mail, once);
+	} else if (mail->stored) {
+		fanout_accept(chat, e, mail, once);
+	} else {
+		router_unstored(chat, e, mail);
+	}
+}
+
 static struct hash128 router_once(struct chat *chat, struct entity *e, const struct mail_in *mail)
 {
-	return once_key(&chat->store->once_key, e->user.born, mail->sender_born, mail->id);
+	uint64_t born = e->group ? e->group->born : e->user.born;
+	return once_key(&chat->store->once_key, born, mail->sender_born, mail->id);
+}
+
+/* Members write to their group, an owner to his broadcast. */
+static bool router_may(const struct entity *e, const struct mail_in *mail)
+{
+	if (e->kind == STORE_GROUP)
+		return group_find(e->group, mail->sender);
+	return e->kind == STORE_USER || str_eq(e->group->owner, mail->sender);
 }
 
 void router_take(struct chat *chat, struct entity *e, const struct mail_in *mail)
@@ -264,14 +315,14 @@ void router_take(struct chat *chat, struct entity *e, const struct mail_in *mail
 		router_receipt(chat, e, mail);
 		return;
 	}
-	if (e->kind != STORE_USER) { /* groups and broadcasts have their place here */
-		answer_now(chat, mail, REFUSAL_NOT_FOUND);
+	if (e->kind == STORE_NOBODY || !router_may(e, mail)) {
+		answer_now(chat, mail, e->kind ? REFUSAL_NOT_ALLOWED : REFUSAL_NOT_FOUND);
 		return;
 	}
 	struct hash128 once = router_once(chat, e, mail);
 	int seen = once_has(&chat->once, once) ? 1 : store_seen(chat->store, chat->worker, once);
 	if (seen >= 0) {
-		router_to_user(chat, e, mail, once, seen);
+		router_arrived(chat, e, mail, once, seen);
 		return;
 	}
 	struct lookup *l = lookup_new(chat, LOOKUP_SEEN, STORE_READ_SEEN, e);
@@ -290,6 +341,6 @@ void router_looked_up(struct chat *chat, struct lookup *l)
 	if (l->read.status != OK || e->stale)
 		answer_now(chat, &post.mail, REFUSAL_UNAVAILABLE);
 	else
-		router_to_user(chat, e, &post.mail, router_once(chat, e, &post.mail), l->read.found);
+		router_arrived(chat, e, &post.mail, router_once(chat, e, &post.mail), l->read.found);
 	entity_go_on(chat, e);
 }

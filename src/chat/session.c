@@ -144,8 +144,10 @@ static void session_leave_user(struct chat *chat, struct session *s)
 	list_remove(&s->of_user);
 	e->user.session_count--;
 	chat_count(chat, METRIC_sessions_online, -1);
-	if (e->user.session_count == 0 && e->kind == STORE_USER)
+	if (e->user.session_count == 0 && e->kind == STORE_USER) {
 		session_write_last_seen(chat, e);
+		presence_changed(chat, e);
+	}
 }
 
 void session_end(struct chat *chat, struct session *s)

@@ -49,6 +49,7 @@ void worker_use(struct worker *w, struct config *config)
 	w->chat_settings.ack_ping_ms = c->delivery_ack_ping_delay;
 	w->chat_settings.max_login_failures = (unsigned)c->limits_max_login_failures;
 	w->chat_settings.max_sessions = (unsigned)c->limits_max_sessions;
+	w->chat_settings.max_group_members = (unsigned)c->limits_max_group_members;
 	w->chat_settings.mailbox_max_messages = (uint32_t)c->limits_mailbox_max_messages;
 	w->chat_settings.mailbox_max_bytes = (uint64_t)c->limits_mailbox_max_bytes;
 	w->chat_settings.max_packet = (size_t)c->limits_max_packet;

@@ -3,99 +3,64 @@
 #include "handlers/handler.h"
 #include <stdlib.h>
 
-bool handle_admin_about(struct chat *chat, struct session *s, const struct packet *p, struct str *about_out)
-{
-	*about_out = p->ad.i;
-	const struct packet_ad *ad = &p->ad;
-	const char *fault = NULL;
-	if (str_eq(ad->c, STR("cr")))
-		fault = ad->t.p ? NULL : "Creating a user needs a token (t).";
-	else if (str_eq(ad->c, STR("del")))
-		fault = str_eq(ad->i, s->entity->name) ? "You cannot delete yourself." : NULL;
-	else if (str_eq(ad->c, STR("up")))
-		fault = ad->t.p || ad->ty >= 0 ? NULL : "Nothing to change: give t or ty.";
-	else
-		fault = "Unknown request: c is 'cr', 'del' or 'up'.";
-	if (fault)
-		session_refuse(chat, s, p->id, REFUSAL_BAD, fault);
-	return !fault;
-}
-
-static void admin_refuse(struct chat *chat, const struct request *r, enum refusal code,
-			 const char *before, const char *after)
-{
-	struct buf sentence;
-	buf_init(&sentence, 1024);
-	buf_printf(&sentence, "%s'%.*s'%s", before, STR_ARG(r->about), after);
-	request_reply(chat, r, code, buf_view(&sentence));
-	buf_deinit(&sentence);
-}
-
 /* The user as he is to be; token absent: as it is. */
-static struct store_op admin_put(struct chat *chat, struct entity *e, const struct packet_ad *ad,
-				 struct str token)
-{
-	bool create = e->kind != STORE_USER;
-	bool admin = ad->ty >= 0 ? ad->ty == 1 : !create && e->user.admin;
-	return (struct store_op){ .type = OP_USER_PUT, .user_put = {
-		.name = e->name, .born = create ? chat_next_seq(chat) : e->user.born,
-		.type = admin, .token = token.p ? token : e->user.token } };
-}
-
-/* The token is hashed: the user can be written. */
-static void admin_hashed(struct chat *chat, struct job *job, struct str hash)
+static void admin_put(struct chat *chat, struct job *job, struct str token)
 {
 	struct entity *e = job->entity;
-	struct post post;
-	size_t cursor = 0;
-	CHECK(post_next(buf_view(&job->request), &cursor, &post) && post.kind == POST_REQUEST);
-	const struct request *r = &post.request;
-	if (!hash.p || e->stale) {
-		request_reply(chat, r, REFUSAL_UNAVAILABLE, STR("Too busy, try again."));
-		entity_go_on(chat, e);
-	} else {
-		struct store_op op = admin_put(chat, e, &r->packet.ad, hash);
-		commit_change(chat, e, &op, r);
-	}
-	entity_unpin(chat, e);
-	job_free(job);
-}
-
-static void admin_hash(struct chat *chat, struct entity *e, const struct request *r)
-{
-	struct job *job = job_new(chat);
-	job->entity = e;
-	job->hashed = admin_hashed;
-	post_put(&job->request, POST_REQUEST, r);
-	entity_pin(e);
-	chat->env->hash(chat->env->ctx, job->id, r->packet.ad.t);
-}
-
-static void admin_act(struct chat *chat, struct entity *e, const struct request *r)
-{
-	const struct packet_ad *ad = &r->packet.ad;
-	struct store_op op = { .type = OP_USER_DEL, .user_del = { e->name } };
-	if (!str_eq(ad->c, STR("del")) && ad->t.p) {
-		admin_hash(chat, e, r);
+	bool create = e->kind != STORE_USER;
+	int8_t ty = job->r.packet.ad.ty;
+	bool admin = ty >= 0 ? ty == 1 : !create && e->user.admin;
+	struct store_op op = { .type = OP_USER_PUT, .user_put = {
+		.name = e->name, .born = create ? chat_next_seq(chat) : e->user.born,
+		.type = admin, .token = token.p ? token : e->user.token } };
+	if (e->stale) {
+		job_refuse(chat, job, REFUSAL_UNAVAILABLE, "Storage is unavailable, try again.");
 		return;
 	}
-	if (!str_eq(ad->c, STR("del")))
-		op = admin_put(chat, e, ad, STR_NONE);
-	commit_change(chat, e, &op, r);
+	txn_add(job_change(chat, job), &op);
+	job_commit(chat, job);
 }
 
-void handle_admin(struct chat *chat, struct entity *e, const struct request *r)
+static void admin_hashed(struct chat *chat, struct job *job)
+{
+	admin_put(chat, job, job->hash);
+}
+
+void handle_admin_create(struct chat *chat, struct entity *e, const struct request *r)
+{
+	if (e->kind != STORE_NOBODY)
+		request_refuse(chat, r, REFUSAL_TAKEN, "The name '%.*s' is taken.", STR_ARG(e->name));
+	else
+		job_hash(chat, job_begin(chat, e, r, true), r->packet.ad.t, admin_hashed);
+}
+
+static bool admin_is_user(struct chat *chat, const struct entity *e, const struct request *r)
+{
+	if (e->kind == STORE_USER)
+		return true;
+	request_refuse(chat, r, REFUSAL_NOT_FOUND, "Not found: user '%.*s'.", STR_ARG(r->about));
+	return false;
+}
+
+void handle_admin_delete(struct chat *chat, struct entity *e, const struct request *r)
+{
+	if (r->session && str_eq(r->user, e->name))
+		request_refuse(chat, r, REFUSAL_BAD, "You cannot delete yourself.");
+	else if (admin_is_user(chat, e, r))
+		deletion_begin(chat, job_begin(chat, e, r, true));
+}
+
+void handle_admin_change(struct chat *chat, struct entity *e, const struct request *r)
 {
 	const struct packet_ad *ad = &r->packet.ad;
-	bool create = str_eq(ad->c, STR("cr"));
-	if (create && e->kind != STORE_NOBODY) {
-		admin_refuse(chat, r, REFUSAL_TAKEN, "The name ", " is taken.");
-	} else if (!create && e->kind != STORE_USER) {
-		admin_refuse(chat, r, REFUSAL_NOT_FOUND, "Not found: user ", ".");
-	} else {
-		entity_busy(e); /* what comes after waits for the outcome */
-		admin_act(chat, e, r);
-	}
+	if (!ad->t.p && ad->ty < 0)
+		request_refuse(chat, r, REFUSAL_BAD, "Nothing to change: give t or ty.");
+	else if (!admin_is_user(chat, e, r))
+		return;
+	else if (ad->t.p)
+		job_hash(chat, job_begin(chat, e, r, true), ad->t, admin_hashed);
+	else
+		admin_put(chat, job_begin(chat, e, r, true), STR_NONE);
 }
 
 /* --- the operator's command line --- */
@@ -161,7 +126,7 @@ void handle_hold(struct chat *chat, struct entity *e, const struct request *r)
 		request_reply(chat, r, REFUSAL_TAKEN, STR_NONE);
 		return;
 	}
-	entity_pin(e);
+	entity_pin(chat, e);
 	entity_busy(e);
 	request_reply(chat, r, REFUSAL_NONE, STR_NONE);
 }
@@ -175,19 +140,24 @@ void handlers_unhold(struct chat *chat, struct str name)
 	entity_unpin(chat, e);
 }
 
+static void import_applied(struct chat *chat, struct job *job, bool ok)
+{
+	(void)chat;
+	job->done(job->ctx, ok ? REFUSAL_NONE : REFUSAL_UNAVAILABLE, STR_NONE);
+	job_free(job);
+}
+
 void handlers_import(struct chat *chat, const struct handlers_import_row *rows, size_t n,
 		     void (*done)(void *ctx, enum refusal refusal), void *ctx)
 {
 	struct job *job = hold_job(chat, done, ctx);
-	struct request r = { .job = job->id };
-	struct buf *ops = &commit_open(chat)->batch.ops;
-	size_t mark = txn_begin(ops);
+	struct buf *ops = job_change(chat, job);
+	job->applied = import_applied;
 	for (size_t i = 0; i < n; i++) {
 		struct store_op op = { .type = OP_USER_PUT, .user_put = {
 			.name = rows[i].name, .born = chat_next_seq(chat), .type = rows[i].type,
 			.token = rows[i].hash } };
 		txn_add(ops, &op);
 	}
-	txn_end(ops, mark);
-	commit_done(chat, &r);
+	job_commit(chat, job);
 }

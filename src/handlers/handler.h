@@ -1,32 +1,29 @@
-/* What the files of this folder share: the dispatch table's shape and its functions. */
+/* What the files of this folder share: the functions of the dispatch table. */
 #pragma once
 #include "chat/core.h"
 #include "handlers/handlers.h"
 
 enum { BEFORE_LOGIN = 1, ADMIN = 2 };
-enum handler_home { SELF, NAMED };
 
-struct handler {
-	const char *name;
-	unsigned flags;
-	enum handler_home home;
-	/* SELF: in the session's core. The session may be gone afterwards. */
-	void (*session)(struct chat *chat, struct session *s, struct packet *p);
-	/* NAMED: what it is about (a name that was checked), or refuses and returns false … */
-	bool (*about)(struct chat *chat, struct session *s, const struct packet *p, struct str *about_out);
-	/* … and the work, at the home of that name. Must lead to request_reply or commit_done, once. */
-	void (*request)(struct chat *chat, struct entity *e, const struct request *r);
-};
+/* In the session's core. The session may be gone afterwards. */
+typedef void handler_in_session(struct chat *chat, struct session *s, struct packet *p);
+/* At the home of the name r->about, which is in memory and READY. Must lead to one answer: by
+ * request_refuse or a packet given to reply_send, or by a job (core.h). */
+typedef void handler_at_home(struct chat *chat, struct entity *e, const struct request *r);
 
-/* handle_login.c: section 4 */
-void handle_login(struct chat *chat, struct session *s, struct packet *p);
-void handle_logout(struct chat *chat, struct session *s, struct packet *p);
-/* handle_server.c: section 11 */
-void handle_server(struct chat *chat, struct session *s, struct packet *p);
-/* handle_admin.c: section 11 */
-bool handle_admin_about(struct chat *chat, struct session *s, const struct packet *p, struct str *about_out);
-void handle_admin(struct chat *chat, struct entity *e, const struct request *r);
-/* Holds a name for an import (handlers_hold); the row of PACKET_UNKNOWN, which no client can reach. */
-void handle_hold(struct chat *chat, struct entity *e, const struct request *r);
-/* handle_message.c: section 12 */
-void handle_message(struct chat *chat, struct session *s, struct packet *p);
+#define SUBJECT_NONE(function) handler_in_session function;
+#define SUBJECT_OWN(function) handler_at_home function;
+#define SUBJECT_U(function) handler_at_home function;
+#define SUBJECT_I(function) handler_at_home function;
+#define SUBJECT_B(function) handler_at_home function;
+#define ROW(KIND, select, SUBJECT, needs, flags, function) SUBJECT_##SUBJECT(function)
+#include "handlers/handlers.def"
+#undef ROW
+#undef SUBJECT_NONE
+#undef SUBJECT_OWN
+#undef SUBJECT_U
+#undef SUBJECT_I
+#undef SUBJECT_B
+
+/* handle_admin.c: holds a name for an import (handlers_hold); no client can reach it. */
+handler_at_home handle_hold;

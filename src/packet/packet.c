@@ -176,11 +176,75 @@ static bool dm_read(struct reading *g, const struct packet_field *f, unsigned de
 	return whole;
 }
 
+static bool list_element(struct reading *g, const struct packet_field *f, unsigned depth)
+{
+	struct buf *lists = &g->reader->_lists;
+	if (f->type == PACKET_TYPE_PAIRS) {
+		struct packet_pair pair;
+		struct walk w = { .object = &packet_objects[PACKET_OBJECT_pair], .key = "pair", .to = &pair,
+				  .level = depth + 1 };
+		if (!object_read(g, &w))
+			return false;
+		strs_add(lists, pair.u);
+		strs_add(lists, pair.n);
+		return true;
+	}
+	struct json_value v;
+	struct str name = STR_NONE;
+	if (!json_scan_value(&g->scan, JSON_LEMP, depth, &v))
+		return false;
+	if (v.kind != JSON_KIND_STRING)
+		bad(g, REFUSAL_BAD, "'%s' must be a list of strings.", f->key);
+	else
+		name_take(g, f, v.escaped ? json_decode(v.p, v.n) : (struct str){ v.p, v.n }, &name);
+	strs_add(lists, name);
+	return true;
+}
+
+static bool list_read(struct reading *g, const struct packet_field *f, unsigned depth, struct str *to)
+{
+	struct buf *lists = &g->reader->_lists;
+	size_t from = lists->n, count = 0;
+	json_scan_space(&g->scan);
+	if (g->scan.p == g->scan.end || *g->scan.p != '[') {
+		struct json_value v;
+		bad(g, REFUSAL_BAD, "'%s' must be an array.", f->key);
+		return json_scan_value(&g->scan, JSON_LEMP, depth, &v);
+	}
+	g->scan.p++;
+	json_scan_space(&g->scan);
+	if (g->scan.p < g->scan.end && *g->scan.p == ']') {
+		g->scan.p++;
+		*to = (struct str){ lists->p + from, 0 };
+		if (!to->p)
+			*to = STR("");
+		return true;
+	}
+	for (;;) {
+		if (!list_element(g, f, depth + 1))
+			return false;
+		if (++count > f->bytes_max && f->bytes_max)
+			bad(g, REFUSAL_TOO_LONG, "'%s' has more than %u elements.", f->key, f->bytes_max);
+		json_scan_space(&g->scan);
+		if (g->scan.p == g->scan.end)
+			return broken(g, "unexpected end");
+		char c = *g->scan.p++;
+		if (c == ']')
+			break;
+		if (c != ',')
+			return broken(g, "no comma");
+	}
+	*to = (struct str){ lists->p + from, lists->n - from };
+	return true;
+}
+
 /* Reads the value of a field into its member. `depth` levels are open around it. */
 static bool field_read(struct reading *g, const struct packet_field *f, unsigned depth, void *to)
 {
 	if (f->type == PACKET_TYPE_DM)
 		return dm_read(g, f, depth, to);
+	if (f->type == PACKET_TYPE_NAMES || f->type == PACKET_TYPE_PAIRS)
+		return list_read(g, f, depth, to);
 	struct json_value v;
 	enum json_dialect dialect = f->type == PACKET_TYPE_RAW ? JSON_RFC8259 : JSON_LEMP;
 	if (!json_scan_value(&g->scan, dialect, depth, &v))
@@ -195,6 +259,8 @@ static bool field_read(struct reading *g, const struct packet_field *f, unsigned
 	case PACKET_TYPE_RAW: *(struct str *)to = raw_view(&v); break;
 	case PACKET_TYPE_OURS:
 	case PACKET_TYPE_DM:
+	case PACKET_TYPE_NAMES:
+	case PACKET_TYPE_PAIRS:
 	case PACKET_TYPE_COUNT: break;
 	}
 	return true;
@@ -350,6 +416,11 @@ static bool kind_read(struct reading *g, const struct walk *around, const struct
 			  .to = kind_place(g->out), .level = around->level + 1,
 			  .other = row->kind == PACKET_M ? extra_read : NULL };
 	g->out->kind = row->kind;
+	if (w.object->count == 1 && !w.object->fields[0].key_n) {
+		struct packet_field f = w.object->fields[0];
+		memcpy(f.key, row->key.p, row->key.n + 1);
+		return field_read(g, &f, around->level, w.to);
+	}
 	return object_read(g, &w);
 }
 
@@ -423,11 +494,13 @@ void packet_reader_init(struct packet_reader *r, bool names_ascii, size_t packet
 	*r = (struct packet_reader){ .names_ascii = names_ascii, ._names = packet_names_create() };
 	/* A member takes at least `a:1,` and grows by at most the quotes of its name. */
 	buf_init(&r->_extra, packet_max * 2);
+	buf_init(&r->_lists, packet_max * 2 + 64);
 }
 
 void packet_reader_deinit(struct packet_reader *r)
 {
 	buf_deinit(&r->_extra);
+	buf_deinit(&r->_lists);
 	packet_names_destroy(&r->_names);
 }
 
@@ -435,6 +508,8 @@ enum packet_status packet_read(struct packet_reader *r, char *text, size_t n, st
 {
 	struct reading g = { .scan = { text, text + n, NULL }, .reader = r, .out = out };
 	buf_clear(&r->_extra);
+	buf_clear(&r->_lists);
+	(void)!buf_reserve(&r->_lists, n * 2);
 	packet_names_clear(r->_names);
 	out->kind = PACKET_UNKNOWN;
 	out->id = out->extra = STR_NONE;
@@ -464,4 +539,36 @@ unsigned packet_views(struct packet *p, struct str **out)
 	}
 	CHECK(n <= PACKET_VIEWS_MAX);
 	return n;
+}
+
+struct str packet_member(const struct packet *p, struct str key)
+{
+	const struct packet_object *object = packet_kind_objects[p->kind];
+	for (unsigned i = 0; object && i < object->count; i++) {
+		const struct packet_field *f = &object->fields[i];
+		const void *at = (const char *)&p->m + f->offset;
+		if (f->key_n != key.n || memcmp(f->key, key.p, key.n) != 0)
+			continue;
+		if (f->type == PACKET_TYPE_FLAG)
+			return *(const int8_t *)at < 0 ? STR_NONE : STR("");
+		if (f->type == PACKET_TYPE_TIME)
+			return *(const int64_t *)at < 0 ? STR_NONE : STR("");
+		return *(const struct str *)at;
+	}
+	return STR_NONE;
+}
+
+struct str packet_selector(const struct packet *p)
+{
+	switch (p->kind) {
+	case PACKET_RQ_G: return p->g.t;
+	case PACKET_RQ_BR: return p->br.t;
+	case PACKET_RQ_P: return p->p.t;
+	case PACKET_RQ_N: return p->n.t;
+	case PACKET_RQ_ST: return p->st.t;
+	case PACKET_RQ_GET: return p->get.o;
+	case PACKET_RQ_AD: return p->ad.c;
+	case PACKET_SRQ: return p->srq.t;
+	default: return STR_NONE;
+	}
 }

@@ -4,7 +4,7 @@
 #pragma once
 #include "base/buf.h"
 #include "base/hash.h"
-#include "base/str.h"
+#include "base/strs.h"
 #include "packet/close.h"
 
 /* One struct per object of packets.def, a member per FIELD: struct packet_a, packet_m … */
@@ -17,6 +17,8 @@
 #define PACKET_C_RAW struct str
 #define PACKET_C_OURS struct str
 #define PACKET_C_DM struct str
+#define PACKET_C_NAMES struct str
+#define PACKET_C_PAIRS struct str
 
 #define OBJECT_BEGIN(object, what) struct packet_##object {
 #define FIELD(object, member, key, TYPE, bytes_max, need, meaning) PACKET_C_##TYPE member;
@@ -28,6 +30,20 @@
 #define PACKET_REQUESTS(X)       \
 	X(RQ_A, "a", a)          \
 	X(RQ_LO, "lo", lo)       \
+	X(RQ_AF, "af", af)       \
+	X(RQ_RF, "rf", rf)       \
+	X(RQ_UF, "uf", uf)       \
+	X(RQ_GET, "get", get)    \
+	X(RQ_S, "s", s)          \
+	X(RQ_P, "p", p)          \
+	X(RQ_ST, "st", st)       \
+	X(RQ_B, "b", b)          \
+	X(RQ_UB, "ub", ub)       \
+	X(RQ_G, "g", g)          \
+	X(RQ_N, "n", n)          \
+	X(RQ_MT, "mt", mt)       \
+	X(RQ_UMT, "umt", umt)    \
+	X(RQ_BR, "br", br)       \
 	X(RQ_AD, "ad", ad)
 #define PACKET_DATA(X)           \
 	X(SRQ, "srq", srq)       \
@@ -64,6 +80,7 @@ struct packet {
 struct packet_reader {
 	bool names_ascii;      /* limits.names=ascii */
 	struct buf _extra;
+	struct buf _lists;           /* of NAMES and PAIRS */
 	struct packet_names *_names; /* repeated-name set, grown when an object needs it */
 };
 void packet_reader_init(struct packet_reader *r, bool names_ascii, size_t packet_max);
@@ -73,6 +90,14 @@ void packet_reader_deinit(struct packet_reader *r);
  * `must` fields, types, lengths and names are checked; what one field means beside another is the
  * handlers' business. */
 enum packet_status packet_read(struct packet_reader *r, char *text, size_t n, struct packet *out);
+
+/* The member of p's object called `key` if the client wrote it, as text (of a NAMES or PAIRS field the
+ * list, of a FLAG or TIME an empty string); absent if not, or if the object has no such member. */
+struct str packet_member(const struct packet *p, struct str key);
+
+/* What tells requests of one key apart: `t` of g, br, p, n, st and srq, `o` of get, `c` of ad; else
+ * absent. */
+struct str packet_selector(const struct packet *p);
 
 /* The addresses of all views of a packet (id, extra, those of its kind's struct, absent ones too),
  * for one who copies it; writes at most PACKET_VIEWS_MAX into `out`, returns how many. */
@@ -95,3 +120,41 @@ void packet_put_sr(struct buf *out, struct str id, struct str of);
  * in the server's if it was absent), t "t" if absent, p sc pc only if written, extra last.
  * For dm and nm: {"m":{"id","s","r","st","dm":{"id"}}} and nothing else. */
 void packet_put_message(struct buf *out, const struct packet *p, struct str sender, struct str receiver);
+/* Where the value of `r` stands in a text of packet_put_message, its quotes too; 0, 0: not there. */
+struct packet_span { uint32_t at, n; };
+struct packet_span packet_find_receiver(struct str text);
+/* That text with another receiver. */
+void packet_put_readdressed(struct buf *out, struct str text, struct packet_span r, struct str receiver);
+
+/* Responses with content. Names of members are as protocol.md shows them. `key` is "u" for a user, "i"
+ * for a group, "b" for a broadcast. */
+void packet_put_state(struct buf *out, struct str id, struct str user, int64_t value);  /* {"rp":{"id","s":{"u","v":"0"}}} */
+void packet_put_picture(struct buf *out, struct str id, const char *key, struct str name, struct str v);
+void packet_put_status(struct buf *out, struct str id, struct str user, struct str s);  /* "st":{"u","s"} */
+void packet_put_title(struct buf *out, struct str id, const char *key, struct str name, struct str n);
+struct packet_group {
+	struct str name, title;
+	int64_t created_ms;
+	int64_t muted_ms;       /* till when; 0 not */
+	struct str members;     /* list of names (base/strs.h) */
+};
+void packet_put_group(struct buf *out, struct str id, const struct packet_group *g);    /* "g":{"i","c","mt","m","n"} */
+void packet_put_broadcast(struct buf *out, struct str id, const struct packet_group *g); /* "br":{"i","c","n","m"} */
+void packet_put_admins(struct buf *out, struct str id, struct str group, struct str admins); /* "g":{"i","ad":[…]} */
+/* Lists of strings: {"rp":{"id","fr":["dave"]}}; of pairs: "f":[{"u":"carol","n":"Caro"}], "g" and "br"
+ * [{"i":"g1","n":"name"}]; `pairs` is name, text, name, text …, an absent text is written as "". */
+void packet_put_names(struct buf *out, struct str id, const char *key, struct str names);
+void packet_put_pairs(struct buf *out, struct str id, const char *key, const char *name_key, struct str pairs);
+
+/* Information: {"i":{"id":"ID", …}}. */
+void packet_put_presence(struct buf *out, struct str id, bool online, struct str user); /* "li" or "lo" */
+struct packet_info {            /* "g":{"t","i","m","n","c"}: what is absent is left out */
+	const char *t;          /* c a b l t p n aad rad gap */
+	struct str group;       /* i */
+	struct str user;        /* gap of a broadcast: u, its owner, in place of i */
+	struct str member;      /* m as a string */
+	struct str members;     /* m as a list of names */
+	struct str title;       /* n */
+	int64_t count;          /* c, as a string; 0 left out */
+};
+void packet_put_info(struct buf *out, struct str id, const struct packet_info *info);

@@ -37,6 +37,8 @@ const char *const packet_type_names[PACKET_TYPE_COUNT] = {
 #define ABSENT_RAW { NULL, 0 }
 #define ABSENT_OURS { NULL, 0 }
 #define ABSENT_DM { NULL, 0 }
+#define ABSENT_NAMES { NULL, 0 }
+#define ABSENT_PAIRS { NULL, 0 }
 #define ABSENT_FLAG -1
 #define ABSENT_TIME -1
 

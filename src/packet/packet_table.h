@@ -3,7 +3,7 @@
 #pragma once
 #include "packet/packet.h"
 
-#define PACKET_TYPES(X) X(ID) X(NAME) X(TEXT) X(WORD) X(FLAG) X(TIME) X(RAW) X(OURS) X(DM)
+#define PACKET_TYPES(X) X(ID) X(NAME) X(TEXT) X(WORD) X(FLAG) X(TIME) X(RAW) X(OURS) X(DM) X(NAMES) X(PAIRS)
 
 enum packet_type {
 #define X(TYPE) PACKET_TYPE_##TYPE,

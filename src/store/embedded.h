@@ -16,6 +16,7 @@
 /* Column families; their names are the file format. */
 enum family {
 	FAMILY_META, FAMILY_NAMES, FAMILY_SEEN, FAMILY_BOX, FAMILY_IDS, FAMILY_ONCE, FAMILY_ACKS,
+	FAMILY_LINKS, FAMILY_TEXTS, FAMILY_FANOUTS,
 	FAMILY_COUNT
 };
 
@@ -70,6 +71,11 @@ struct key key_ack(struct str user, struct str id, uint64_t born, struct str sen
 bool key_cut_ack(struct str key, struct str prefix, uint64_t *born_out, struct str *sender_out,
 		 uint8_t *kinds_out);
 uint64_t key_cut_seq(struct str key);
+struct key key_links(uint8_t kind, uint8_t side, struct str name); /* prefix */
+struct key key_link(uint8_t kind, uint8_t side, struct str name, struct str other);
+struct key key_text(struct str name, uint8_t what);
+struct key key_fanout(uint64_t seq);
+struct key key_fanout_done(uint64_t seq, uint32_t slice);
 struct key key_after(struct key prefix);                 /* the first key behind all with that prefix */
 
 /* Values. The value_cut_… return false for what is damaged or of another version. */
@@ -82,6 +88,11 @@ void value_name(struct buf *out, const struct op_user_put *put);
 bool value_cut_name(struct str value, struct store_name_row *row_out);
 void value_ack(struct buf *out, uint8_t flags, int64_t ms);
 bool value_cut_ack(struct str value, uint8_t *flags_out, int64_t *ms_out);
+void value_group(struct buf *out, const struct op_name_put *put);
+void value_link(struct buf *out, const struct op_link_put *put, struct str other);
+bool value_cut_link(struct str value, struct store_link_row *row_out);
+void value_bytes(struct buf *out, struct str bytes);
+bool value_cut_bytes(struct str value, struct str *out);
 void value_time(struct buf *out, int64_t ms);            /* of FAMILY_SEEN and FAMILY_ONCE */
 bool value_cut_time(struct str value, int64_t *ms_out);
 

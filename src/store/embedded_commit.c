@@ -66,7 +66,29 @@ static void commit_release_all(struct store_embedded *e, struct str user)
 	rocksdb_readoptions_destroy(options);
 }
 
-static void commit_user_del(struct store_embedded *e, const struct op_user_del *op)
+static void forget(struct store_embedded *e, enum family family, const struct key *key)
+{
+	rocksdb_writebatch_delete_cf(e->batch, e->families[family], key->p, key->n);
+}
+
+static void forget_links(struct store_embedded *e, struct str name, uint8_t kind, uint8_t side)
+{
+	rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+	struct key prefix = key_links(kind, side, name);
+	struct range range;
+	struct str key, value;
+	range_open(e, FAMILY_LINKS, options, &prefix, &prefix, &range);
+	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it)) {
+		struct str other = { key.p + prefix.n, key.n - prefix.n };
+		struct key far = key_link(kind, !side, other, name);
+		forget(e, FAMILY_LINKS, &far);
+		rocksdb_writebatch_delete_cf(e->batch, e->families[FAMILY_LINKS], key.p, key.n);
+	}
+	rocksdb_free(range_close(&range));
+	rocksdb_readoptions_destroy(options);
+}
+
+static void commit_name_del(struct store_embedded *e, const struct op_name_del *op)
 {
 	rocksdb_writebatch_delete_cf(e->batch, e->families[FAMILY_NAMES], op->name.p, op->name.n);
 	rocksdb_writebatch_delete_cf(e->batch, e->families[FAMILY_SEEN], op->name.p, op->name.n);
@@ -74,6 +96,72 @@ static void commit_user_del(struct store_embedded *e, const struct op_user_del *
 	forget_prefix(e, FAMILY_BOX, op->name);
 	forget_prefix(e, FAMILY_IDS, op->name);
 	forget_prefix(e, FAMILY_ACKS, op->name);
+	forget_prefix(e, FAMILY_TEXTS, op->name);
+	for (uint8_t kind = LINK_FOLLOW; kind <= LINK_OWN; kind++) {
+		forget_links(e, op->name, kind, SIDE_OF);
+		forget_links(e, op->name, kind, SIDE_TO);
+	}
+}
+
+static void commit_link(struct store_embedded *e, const struct op_link_put *op)
+{
+	struct key of = key_link(op->kind, SIDE_OF, op->from, op->to), to = key_link(op->kind, SIDE_TO, op->to, op->from);
+	value_link(&e->value, op, op->to);
+	put(e, FAMILY_LINKS, &of, &e->value);
+	value_link(&e->value, op, op->from);
+	put(e, FAMILY_LINKS, &to, &e->value);
+}
+
+static void commit_link_del(struct store_embedded *e, const struct op_link_del *op)
+{
+	struct key of = key_link(op->kind, SIDE_OF, op->from, op->to), to = key_link(op->kind, SIDE_TO, op->to, op->from);
+	forget(e, FAMILY_LINKS, &of);
+	forget(e, FAMILY_LINKS, &to);
+}
+
+static void commit_fanout(struct store_embedded *e, const struct op_fanout *op)
+{
+	struct store_op o = { .type = OP_FANOUT, .fanout = *op };
+	struct key key = key_fanout(op->seq);
+	buf_clear(&e->value);
+	buf_u8(&e->value, EMBEDDED_VALUE_VERSION);
+	txn_add(&e->value, &o);
+	put(e, FAMILY_FANOUTS, &key, &e->value);
+	commit_once(e, op->once, op->kind == STORE_GROUP ? 0 : op->ms);
+}
+
+static void commit_small(struct store_embedded *e, const struct store_op *op)
+{
+	struct key key, end;
+	switch (op->type) {
+	case OP_NAME_PUT:
+		value_group(&e->value, &op->name_put);
+		rocksdb_writebatch_put_cf(e->batch, e->families[FAMILY_NAMES], op->name_put.name.p, op->name_put.name.n, e->value.p, e->value.n);
+		break;
+	case OP_TEXT_PUT:
+		key = key_text(op->text_put.name, op->text_put.what);
+		value_bytes(&e->value, op->text_put.text);
+		if (op->text_put.text.n)
+			put(e, FAMILY_TEXTS, &key, &e->value);
+		else
+			forget(e, FAMILY_TEXTS, &key);
+		break;
+	case OP_ONCE:
+		commit_once(e, op->once.once, op->once.ms);
+		break;
+	case OP_FANOUT_DONE:
+		key = key_fanout_done(op->fanout_done.seq, op->fanout_done.slice);
+		value_bytes(&e->value, STR(""));
+		put(e, FAMILY_FANOUTS, &key, &e->value);
+		break;
+	case OP_FANOUT_END:
+		key = key_fanout(op->fanout_end.seq);
+		end = key_fanout(op->fanout_end.seq + 1);
+		rocksdb_writebatch_delete_range_cf(e->batch, e->families[FAMILY_FANOUTS], key.p, key.n, end.p, end.n);
+		break;
+	default:
+		CHECK_NEVER("op without type");
+	}
 }
 
 static void commit_last_seen(struct store_embedded *e, const struct op_last_seen *op)
@@ -93,7 +181,7 @@ static void commit_mail_ids(struct store_embedded *e, const struct op_mail *op)
 	struct str name;
 	size_t cursor = 0;
 	value_ids(&e->value, op);
-	while (store_receiver_next(op->receivers, &cursor, &name) == 1) {
+	while (strs_next(op->receivers, &cursor, &name) == 1) {
 		struct key key = key_ids(name, op->id, op->seq);
 		put(e, FAMILY_IDS, &key, &e->value);
 	}
@@ -105,7 +193,7 @@ static void commit_mail(struct store_embedded *e, const struct op_mail *op)
 	size_t cursor = 0;
 	int r;
 	value_box(&e->value, op);
-	while ((r = store_receiver_next(op->receivers, &cursor, &name)) == 1) {
+	while ((r = strs_next(op->receivers, &cursor, &name)) == 1) {
 		struct key key = key_box(name, op->seq);
 		put(e, FAMILY_BOX, &key, &e->value);
 	}
@@ -120,11 +208,6 @@ static void commit_ack(struct store_embedded *e, const struct op_ack *op)
 	struct key key = key_ack(op->user, op->id, op->sender_born, op->sender, op->kinds);
 	value_ack(&e->value, op->flags, op->ms);
 	put(e, FAMILY_ACKS, &key, &e->value);
-}
-
-static void forget(struct store_embedded *e, enum family family, const struct key *key)
-{
-	rocksdb_writebatch_delete_cf(e->batch, e->families[family], key->p, key->n);
 }
 
 /* Plain deletes, though each row is put once: a single-delete would save tombstones, but what it
@@ -149,8 +232,24 @@ static void commit_op(struct store_embedded *e, const struct store_op *op)
 	case OP_USER_PUT:
 		commit_user_put(e, &op->user_put);
 		break;
-	case OP_USER_DEL:
-		commit_user_del(e, &op->user_del);
+	case OP_NAME_DEL:
+		commit_name_del(e, &op->name_del);
+		break;
+	case OP_LINK_PUT:
+		commit_link(e, &op->link_put);
+		break;
+	case OP_LINK_DEL:
+		commit_link_del(e, &op->link_del);
+		break;
+	case OP_FANOUT:
+		commit_fanout(e, &op->fanout);
+		break;
+	case OP_NAME_PUT:
+	case OP_TEXT_PUT:
+	case OP_ONCE:
+	case OP_FANOUT_DONE:
+	case OP_FANOUT_END:
+		commit_small(e, op);
 		break;
 	case OP_LAST_SEEN:
 		commit_last_seen(e, &op->last_seen);

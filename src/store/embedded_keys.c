@@ -69,6 +69,46 @@ struct key key_ack(struct str user, struct str id, uint64_t born, struct str sen
 	return k;
 }
 
+struct key key_links(uint8_t kind, uint8_t side, struct str name)
+{
+	struct key k;
+	uint8_t head = (uint8_t)(kind << 1 | side);
+	k.n = 0;
+	key_add(&k, &head, 1);
+	key_add_str(&k, name);
+	return k;
+}
+
+struct key key_link(uint8_t kind, uint8_t side, struct str name, struct str other)
+{
+	struct key k = key_links(kind, side, name);
+	key_add(&k, other.p, other.n);
+	return k;
+}
+
+struct key key_text(struct str name, uint8_t what)
+{
+	struct key k = key_user(name);
+	key_add(&k, &what, 1);
+	return k;
+}
+
+struct key key_fanout(uint64_t seq)
+{
+	struct key k;
+	k.n = 0;
+	key_add_u64(&k, seq);
+	return k;
+}
+
+struct key key_fanout_done(uint64_t seq, uint32_t slice)
+{
+	struct key k = key_fanout(seq);
+	uint32_t big = __builtin_bswap32(slice);
+	key_add(&k, &big, 4);
+	return k;
+}
+
 bool key_cut_ack(struct str key, struct str prefix, uint64_t *born_out, struct str *sender_out,
 		 uint8_t *kinds_out)
 {
@@ -163,6 +203,7 @@ bool value_cut_ids(struct str value, struct ids_row *row_out)
 	    !value_cut(&value, &row_out->once, sizeof(row_out->once)))
 		return false;
 	find->sender = value;
+	find->once = row_out->once;
 	return true;
 }
 
@@ -178,12 +219,23 @@ void value_name(struct buf *out, const struct op_user_put *put)
 bool value_cut_name(struct str value, struct store_name_row *row_out)
 {
 	*row_out = (struct store_name_row){ .last_seen_ms = -1 };
-	if (!value_cut_version(&value) || !value_cut(&value, &row_out->kind, 1) ||
-	    !value_cut(&value, &row_out->type, 1) ||
+	if (!value_cut_version(&value) || !value_cut(&value, &row_out->kind, 1))
+		return false;
+	if (row_out->kind != STORE_USER) {
+		struct store_op op;
+		if (store_op_at(value, 0, &op) != OK || op.type != OP_NAME_PUT)
+			return false;
+		row_out->born = op.name_put.born;
+		row_out->created_ms = op.name_put.created_ms;
+		row_out->title = op.name_put.title;
+		row_out->owner = op.name_put.owner;
+		return true;
+	}
+	if (!value_cut(&value, &row_out->type, 1) ||
 	    !value_cut(&value, &row_out->born, sizeof(row_out->born)))
 		return false;
 	row_out->token = value;
-	return row_out->kind == STORE_USER;
+	return true;
 }
 
 void value_ack(struct buf *out, uint8_t flags, int64_t ms)
@@ -197,6 +249,40 @@ bool value_cut_ack(struct str value, uint8_t *flags_out, int64_t *ms_out)
 {
 	return value_cut_version(&value) && value_cut(&value, flags_out, 1) &&
 	       value_cut(&value, ms_out, sizeof(*ms_out)) && value.n == 0;
+}
+
+void value_group(struct buf *out, const struct op_name_put *put)
+{
+	struct store_op op = { .type = OP_NAME_PUT, .name_put = *put };
+	value_begin(out);
+	buf_u8(out, put->kind);
+	txn_add(out, &op);
+}
+
+void value_link(struct buf *out, const struct op_link_put *put, struct str other)
+{
+	struct store_link_row row = { put->kind, other, put->born, put->order, put->flags, put->ms, put->text, STR("") };
+	value_begin(out);
+	store_link_row_add(out, &row);
+}
+
+bool value_cut_link(struct str value, struct store_link_row *row_out)
+{
+	size_t cursor = 0;
+	return value_cut_version(&value) && store_link_row_next(value, &cursor, row_out) == 1;
+}
+
+void value_bytes(struct buf *out, struct str bytes)
+{
+	value_begin(out);
+	buf_str(out, bytes);
+}
+
+bool value_cut_bytes(struct str value, struct str *out)
+{
+	bool ok = value_cut_version(&value);
+	*out = value;
+	return ok;
 }
 
 void value_time(struct buf *out, int64_t ms)

@@ -77,6 +77,123 @@ static void read_last_seen(struct reading *g, struct store_name_row *row)
 	got_free(&seen);
 }
 
+static void add_title(struct reading *g, struct store_link_row *row)
+{
+	struct got got;
+	struct store_name_row name;
+	bool titled = row->kind == LINK_MEMBER || row->kind == LINK_LISTED || row->kind == LINK_OWN;
+	if (!titled || !got_value(g, FAMILY_NAMES, row->other, &got)) {
+		store_link_row_add(&g->r->rows, row);
+		return;
+	}
+	if (value_cut_name(got.value, &name) && name.kind != STORE_USER)
+		row->title = name.title;
+	store_link_row_add(&g->r->rows, row);
+	got_free(&got);
+}
+
+static void link_range(struct reading *g, uint8_t kind, uint8_t side, struct str after, unsigned rows_max, size_t bytes_max)
+{
+	struct key prefix = key_links(kind, side, g->r->name), from = key_link(kind, side, g->r->name, after);
+	struct range range;
+	struct str key, value;
+	struct store_link_row row;
+	unsigned rows = 0;
+	range_open(g->e, FAMILY_LINKS, g->options, &prefix, &from, &range);
+	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it)) {
+		if (key.n == from.n && memcmp(key.p, from.p, key.n) == 0)
+			continue;
+		if (rows && (rows >= rows_max || g->r->rows.n >= bytes_max)) {
+			g->r->more = true;
+			break;
+		}
+		if (!value_cut_link(value, &row)) {
+			reading_damaged(g);
+			break;
+		}
+		if (side == SIDE_OF)
+			add_title(g, &row);
+		else
+			store_link_row_add(&g->r->rows, &row);
+		rows++;
+	}
+	reading_error(g, range_close(&range));
+}
+
+static void read_text(struct reading *g)
+{
+	struct got got;
+	struct str bytes;
+	struct key key = key_text(g->r->name, g->r->what);
+	if (!got_value(g, FAMILY_TEXTS, (struct str){ key.p, key.n }, &got))
+		return;
+	if (value_cut_bytes(got.value, &bytes)) {
+		g->r->found = true;
+		buf_str(&g->r->rows, bytes);
+	} else {
+		reading_damaged(g);
+	}
+	got_free(&got);
+}
+
+static void fanout_row(struct reading *g, const struct op_fanout *f)
+{
+	struct buf slices;
+	struct str slice;
+	size_t at = 0;
+	buf_init(&slices, (size_t)1 << 30);
+	for (uint32_t i = 0; strs_next(f->slices, &at, &slice) == 1; i++) {
+		struct key key = key_fanout_done(f->seq, i);
+		struct got got;
+		bool done = got_value(g, FAMILY_FANOUTS, (struct str){ key.p, key.n }, &got);
+		if (done)
+			got_free(&got);
+		strs_add(&slices, done ? STR("") : slice);
+	}
+	struct store_op op = { .type = OP_FANOUT, .fanout = *f };
+	op.fanout.slices = buf_view(&slices);
+	txn_add(&g->r->rows, &op);
+	buf_deinit(&slices);
+}
+
+static void read_fanouts(struct reading *g)
+{
+	struct key all = { .n = 0 }, from = key_fanout(g->r->after + 1);
+	struct range range;
+	struct str key, value, bytes;
+	struct store_op op;
+	unsigned rows = 0;
+	range_open(g->e, FAMILY_FANOUTS, g->options, &all, &from, &range);
+	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it)) {
+		if (key.n != 8)
+			continue;
+		if (rows && (rows >= g->r->rows_max || g->r->rows.n >= g->r->bytes_max)) {
+			g->r->more = true;
+			break;
+		}
+		if (!value_cut_bytes(value, &bytes) || store_op_at(bytes, 0, &op) != OK || op.type != OP_FANOUT) {
+			reading_damaged(g);
+			break;
+		}
+		fanout_row(g, &op.fanout);
+		rows++;
+	}
+	reading_error(g, range_close(&range));
+}
+
+static uint64_t low_seq(struct reading *g)
+{
+	struct key prefix = key_user(g->r->name), from = key_box(g->r->name, 0);
+	struct range range;
+	struct str key, value;
+	uint64_t low = 0;
+	range_open(g->e, FAMILY_BOX, g->options, &prefix, &from, &range);
+	for (; range_at(&range, &key, &value) && key_cut_seq(key) < UINT64_C(1) << STORE_SEQ_BITS; rocksdb_iter_next(range.it))
+		low = key_cut_seq(key);
+	reading_error(g, range_close(&range));
+	return low;
+}
+
 static void read_name(struct reading *g)
 {
 	struct got name;
@@ -88,9 +205,14 @@ static void read_name(struct reading *g)
 	} else {
 		g->r->found = true;
 		row.name = g->r->name;
-		read_last_seen(g, &row);
-		count_mail(g, &row);
+		if (row.kind == STORE_USER) {
+			read_last_seen(g, &row);
+			count_mail(g, &row);
+			row.low_seq = low_seq(g);
+		}
 		store_name_row_add(&g->r->rows, &row);
+		uint8_t link = row.kind == STORE_USER ? LINK_BLOCK : row.kind == STORE_GROUP ? LINK_MEMBER : LINK_LISTED;
+		link_range(g, link, row.kind == STORE_USER ? SIDE_OF : SIDE_TO, STR(""), UINT32_MAX, SIZE_MAX);
 	}
 	got_free(&name);
 }
@@ -242,6 +364,8 @@ static void read_names(struct reading *g)
 			reading_damaged(g);
 			break;
 		}
+		if (row.kind != STORE_USER)
+			continue;
 		row.name = key;
 		row.token = STR("");
 		read_last_seen(g, &row);
@@ -268,6 +392,15 @@ static void reading_do(struct reading *g)
 		break;
 	case STORE_READ_NAMES:
 		read_names(g);
+		break;
+	case STORE_READ_LINKS:
+		link_range(g, g->r->link, g->r->side, g->r->id, g->r->rows_max, g->r->bytes_max);
+		break;
+	case STORE_READ_TEXT:
+		read_text(g);
+		break;
+	case STORE_READ_FANOUTS:
+		read_fanouts(g);
 		break;
 	}
 	if (g->r->rows.failed)

@@ -1,7 +1,8 @@
 /* The storage contract, in words of chat: what an engine must keep and what it promises.
  *
- * Every name (user, later group and broadcast) has its home on one worker, and only that
- * worker changes what belongs to the name. A worker writes by batches of transactions
+ * Every name (user, group, broadcast) has its home on one worker, and only that worker changes
+ * what belongs to the name; a link belongs to the user it comes from (FOLLOW, BLOCK), or to the
+ * group or broadcast (MEMBER, LISTED, OWN). A worker writes by batches of transactions
  * (store/txn.h) and reads by requests. Nothing here blocks: an engine does its work on
  * threads of its own and hands batches and reads back through the inbox of the worker that
  * gave them.
@@ -43,11 +44,18 @@ struct store_batch {
 };
 
 enum store_read_kind {
-	STORE_READ_NAME,    /* what is known of `name`                            -> store_name_row */
+	STORE_READ_NAME,    /* what is known of `name`         -> store_name_row, then what stays with it in
+			       memory, in any order: of a user his BLOCK links (side OF), of a group its
+			       MEMBER, of a broadcast its LISTED links (side TO)    -> store_link_row… */
 	STORE_READ_SEEN,    /* was `once` stored, and is not yet forgotten?       -> `found` only */
 	STORE_READ_FIND,    /* what user `name` may acknowledge under `id`        -> store_find_row… */
 	STORE_READ_MAILBOX, /* un-released mail of user `name` with seq > `after` -> txn MAIL ops…  */
 	STORE_READ_NAMES,   /* names of users > `id` that begin with `name`       -> store_name_row… */
+	STORE_READ_LINKS,   /* links `link` of `name` seen from `side`, to others > `id`, by the other's
+			       name                                               -> store_link_row… */
+	STORE_READ_TEXT,    /* text `what` of `name`                              -> `found`, its bytes */
+	STORE_READ_FANOUTS, /* fan-outs not ended with seq > `after`, by seq, their slices that are done
+			       emptied (their numbers stay)                       -> FANOUT ops… */
 };
 
 struct store_read {
@@ -55,20 +63,35 @@ struct store_read {
 	enum store_read_kind kind;
 	/* In. The views must live until the read comes back. */
 	struct str name;
-	struct str id;         /* FIND: a message id. NAMES: the name after which to go on */
+	struct str id;         /* FIND: a message id. NAMES, LINKS: the name after which to go on */
 	struct hash128 once;   /* SEEN */
-	uint64_t after;        /* MAILBOX */
-	size_t bytes_max;      /* MAILBOX: stop after the row that reaches it (one row at least) */
-	unsigned rows_max;     /* MAILBOX, NAMES: stop after so many rows */
+	uint64_t after;        /* MAILBOX, FANOUTS */
+	size_t bytes_max;      /* MAILBOX, LINKS, FANOUTS: stop after the row that reaches it (one at least) */
+	unsigned rows_max;     /* MAILBOX, NAMES, LINKS, FANOUTS: stop after so many rows */
+	uint8_t link, side;    /* LINKS: enum store_link, enum store_side */
+	uint8_t what;          /* TEXT: enum store_text */
 	/* Out. */
 	int status;            /* OK, ERR_UNAVAILABLE, ERR_CORRUPT */
-	bool found;            /* NAME, SEEN */
-	bool more;             /* MAILBOX, NAMES: stopped at a bound; there may be more */
+	bool found;            /* NAME, SEEN, TEXT */
+	bool more;             /* MAILBOX, NAMES, LINKS, FANOUTS: stopped at a bound; there may be more */
 	struct buf rows;       /* read with store/txn.h; the caller initialises and frees it */
 };
 
 /* What kind of thing bears a name (protocol.md section 2: one name space). */
 enum store_name_kind { STORE_NOBODY, STORE_USER, STORE_GROUP, STORE_BROADCAST };
+
+/* Ties between names, from the user. The numbers stand on disk. */
+enum store_link {
+	LINK_FOLLOW = 1, /* user follows user */
+	LINK_BLOCK = 2,  /* user blocks user */
+	LINK_MEMBER = 3, /* user is in group */
+	LINK_LISTED = 4, /* user is a receiver of broadcast */
+	LINK_OWN = 5,    /* user owns broadcast */
+};
+enum store_side { SIDE_OF, SIDE_TO }; /* links of which the name is `from`; `to` */
+enum { LINK_ADMIN = 1 };               /* flags of a link; MEMBER: is an administrator */
+/* Texts that belong to a name. The numbers stand on disk. */
+enum store_text { TEXT_PICTURE = 1, TEXT_STATUS = 2 };
 
 /* How much was acknowledged: bits of `kinds`. */
 enum { ACK_DM = 1, ACK_NM = 2, ACK_PONG = 4 };

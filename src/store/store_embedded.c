@@ -14,6 +14,7 @@
 static const char *const family_names[FAMILY_COUNT] = {
 	[FAMILY_META] = "default", [FAMILY_NAMES] = "names", [FAMILY_SEEN] = "seen", [FAMILY_BOX] = "box",
 	[FAMILY_IDS] = "ids",      [FAMILY_ONCE] = "once",   [FAMILY_ACKS] = "acks",
+	[FAMILY_LINKS] = "links", [FAMILY_TEXTS] = "texts", [FAMILY_FANOUTS] = "fanouts",
 };
 
 /* --- what has aged goes when RocksDB rewrites it --- */

@@ -27,10 +27,15 @@ struct mem_user {
 	struct str name; /* points behind the struct */
 	struct op_user_put put; /* its token is owned */
 	int64_t last_seen_ms;
+	struct op_name_put group; /* kind 0: none; title and owner are owned */
+	struct str texts[3];     /* by enum store_text; owned */
 	struct mem_mail **mails; /* by seq */
 	size_t mail_n, mail_cap;
 	struct list acks;
 };
+
+struct mem_link { struct op_link_put op; struct str key; char bytes[]; };
+struct mem_fanout { struct op_fanout op; struct buf bytes; uint8_t *done; };
 
 struct mem_once { struct hash128 key; int64_t released_ms; /* 0: in a mailbox */ };
 
@@ -41,6 +46,8 @@ struct store_mem {
 	pthread_mutex_t lock;
 	struct map users;
 	struct map once; /* by the 16 bytes of the key */
+	struct map links; /* by kind, from, to */
+	struct map fanouts; /* by the 8 bytes of seq */
 	int64_t newest_ms;
 	unsigned since_sweep;
 };
@@ -137,10 +144,99 @@ static void once_set(struct store_mem *m, struct hash128 key, int64_t released_m
 	o->released_ms = released_ms;
 }
 
+static struct str own(struct str s)
+{
+	char *p = malloc(s.n + 1);
+	CHECK(p);
+	if (s.n)
+		memcpy(p, s.p, s.n);
+	return (struct str){ p, s.n };
+}
+
+static void link_key(struct buf *out, uint8_t kind, struct str from, struct str to)
+{
+	buf_init(out, 4096);
+	buf_u8(out, kind);
+	strs_add(out, from);
+	strs_add(out, to);
+}
+
+static void link_del(struct store_mem *m, uint8_t kind, struct str from, struct str to)
+{
+	struct buf key;
+	link_key(&key, kind, from, to);
+	free(map_remove(&m->links, buf_view(&key)));
+	buf_deinit(&key);
+}
+
+static void link_put(struct store_mem *m, const struct op_link_put *op)
+{
+	struct buf key;
+	link_del(m, op->kind, op->from, op->to);
+	link_key(&key, op->kind, op->from, op->to);
+	struct mem_link *l = malloc(sizeof(*l) + key.n + op->from.n + op->to.n + op->text.n);
+	CHECK(l);
+	l->op = *op;
+	l->key = buf_view(&key);
+	char *at = copy_str(l->bytes, &l->key);
+	at = copy_str(at, &l->op.from);
+	at = copy_str(at, &l->op.to);
+	copy_str(at, &l->op.text);
+	CHECK(map_put(&m->links, l->key, l) == OK);
+	buf_deinit(&key);
+}
+
+static void links_forget(struct store_mem *m, struct str name)
+{
+	for (bool again = true; again;) {
+		size_t cursor = 0;
+		struct str key;
+		void *value;
+		again = false;
+		while (map_next(&m->links, &cursor, &key, &value)) {
+			struct mem_link *l = value;
+			if (str_eq(l->op.from, name) || str_eq(l->op.to, name)) {
+				map_remove(&m->links, key);
+				free(l);
+				again = true;
+				break;
+			}
+		}
+	}
+}
+
+static void apply_name_put(struct store_mem *m, const struct op_name_put *op)
+{
+	struct mem_user *u = user_make(m, op->name);
+	u->group = *op;
+	u->group.title = own(op->title);
+	u->group.owner = own(op->owner);
+}
+
+static void apply_text_put(struct store_mem *m, const struct op_text_put *op)
+{
+	user_make(m, op->name)->texts[op->what] = own(op->text);
+}
+
+static void apply_fanout(struct store_mem *m, const struct op_fanout *op)
+{
+	struct mem_fanout *f = calloc(1, sizeof(*f));
+	CHECK(f);
+	buf_init(&f->bytes, 1 << 28);
+	struct store_op o = { .type = OP_FANOUT, .fanout = *op };
+	txn_add(&f->bytes, &o);
+	CHECK(store_op_at(buf_view(&f->bytes), 0, &o) == OK);
+	f->op = o.fanout;
+	f->done = calloc(op->slice_count + 1, 1);
+	CHECK(map_put(&m->fanouts, (struct str){ (char *)&f->op.seq, 8 }, f) == OK);
+	once_set(m, op->once, op->kind == STORE_GROUP ? 0 : op->ms);
+}
+
 /* Nobody will release what lies in his mailbox: it counts as released now. */
-static void apply_user_del(struct store_mem *m, const struct op_user_del *op)
+static void apply_name_del(struct store_mem *m, const struct op_name_del *op)
 {
 	struct mem_user *u = map_remove(&m->users, op->name);
+	links_forget(m, op->name);
 	if (!u)
 		return;
 	for (size_t i = 0; i < u->mail_n; i++)
@@ -167,6 +263,12 @@ static struct mem_mail *mail_make(const struct op_mail *op)
 static void mail_into(struct mem_user *u, struct mem_mail *mail)
 {
 	size_t at = user_place(u, mail->op.seq);
+	if (at < u->mail_n && u->mails[at]->op.seq == mail->op.seq) {
+		mail_unref(u->mails[at]);
+		u->mails[at] = mail;
+		mail->refs++;
+		return;
+	}
 	if (u->mail_n == u->mail_cap) {
 		u->mail_cap = u->mail_cap ? u->mail_cap * 2 : 8;
 		u->mails = realloc(u->mails, u->mail_cap * sizeof(struct mem_mail *));
@@ -183,7 +285,7 @@ static void apply_mail(struct store_mem *m, const struct op_mail *op)
 	struct mem_mail *mail = mail_make(op);
 	struct str name;
 	size_t cursor = 0;
-	while (store_receiver_next(op->receivers, &cursor, &name) == 1)
+	while (strs_next(op->receivers, &cursor, &name) == 1)
 		mail_into(user_make(m, name), mail);
 	mail_unref(mail);
 	once_set(m, op->once, 0);
@@ -256,9 +358,21 @@ static void apply(struct store_mem *m, const struct store_op *op)
 	case OP_USER_PUT:
 		apply_user_put(m, &op->user_put);
 		break;
-	case OP_USER_DEL:
-		apply_user_del(m, &op->user_del);
+	case OP_NAME_DEL:
+		apply_name_del(m, &op->name_del);
 		break;
+	case OP_NAME_PUT: apply_name_put(m, &op->name_put); break;
+	case OP_LINK_PUT: link_put(m, &op->link_put); break;
+	case OP_LINK_DEL: link_del(m, op->link_del.kind, op->link_del.from, op->link_del.to); break;
+	case OP_TEXT_PUT: apply_text_put(m, &op->text_put); break;
+	case OP_ONCE: once_set(m, op->once.once, op->once.ms); break;
+	case OP_FANOUT: apply_fanout(m, &op->fanout); break;
+	case OP_FANOUT_DONE: {
+		struct mem_fanout *f = map_get(&m->fanouts, (struct str){ (const char *)&op->fanout_done.seq, 8 });
+		if (f) f->done[op->fanout_done.slice] = 1;
+		break;
+	}
+	case OP_FANOUT_END: map_remove(&m->fanouts, (struct str){ (const char *)&op->fanout_end.seq, 8 }); break;
 	case OP_LAST_SEEN:
 		user_make(m, op->last_seen.name)->last_seen_ms = op->last_seen.ms;
 		note_time(m, op->last_seen.ms);
@@ -378,13 +492,105 @@ static struct store_name_row name_row(const struct mem_user *u, bool whole)
 	return row;
 }
 
+static void link_row(struct store_mem *m, struct buf *rows, const struct mem_link *l, uint8_t side)
+{
+	struct str other = side == SIDE_OF ? l->op.to : l->op.from;
+	struct mem_user *u = user_get(m, other);
+	struct store_link_row row = { l->op.kind, other, l->op.born, l->op.order, l->op.flags, l->op.ms,
+				      l->op.text, u && u->group.kind && side == SIDE_OF ? u->group.title : STR("") };
+	store_link_row_add(rows, &row);
+}
+
+static struct mem_link *link_after(struct store_mem *m, uint8_t kind, uint8_t side, struct str name, struct str after)
+{
+	struct mem_link *least = NULL;
+	struct str key;
+	void *value;
+	size_t cursor = 0;
+	while (map_next(&m->links, &cursor, &key, &value)) {
+		struct mem_link *l = value;
+		struct str mine = side == SIDE_OF ? l->op.from : l->op.to, other = side == SIDE_OF ? l->op.to : l->op.from;
+		if (l->op.kind != kind || !str_eq(mine, name) || str_cmp(other, after) <= 0)
+			continue;
+		if (!least || str_cmp(other, side == SIDE_OF ? least->op.to : least->op.from) < 0)
+			least = l;
+	}
+	return least;
+}
+
+static void read_links(struct store_mem *m, struct store_read *r)
+{
+	struct str after = r->id;
+	for (unsigned rows = 0;; rows++) {
+		struct mem_link *l = link_after(m, r->link, r->side, r->name, after);
+		if (!l)
+			return;
+		if (rows && (rows >= r->rows_max || r->rows.n >= r->bytes_max)) {
+			r->more = true;
+			return;
+		}
+		link_row(m, &r->rows, l, r->side);
+		after = r->side == SIDE_OF ? l->op.to : l->op.from;
+	}
+}
+
+static void read_fanouts(struct store_mem *m, struct store_read *r)
+{
+	uint64_t after = r->after;
+	for (;;) {
+		struct mem_fanout *least = NULL;
+		struct str key;
+		void *value;
+		size_t cursor = 0;
+		while (map_next(&m->fanouts, &cursor, &key, &value)) {
+			struct mem_fanout *f = value;
+			if (f->op.seq > after && (!least || f->op.seq < least->op.seq))
+				least = f;
+		}
+		if (!least)
+			return;
+		struct buf slices;
+		buf_init(&slices, 1 << 28);
+		struct str slice;
+		size_t at = 0;
+		for (unsigned i = 0; strs_next(least->op.slices, &at, &slice) == 1; i++)
+			strs_add(&slices, least->done[i] ? STR("") : slice);
+		struct store_op op = { .type = OP_FANOUT, .fanout = least->op };
+		op.fanout.slices = buf_view(&slices);
+		txn_add(&r->rows, &op);
+		buf_deinit(&slices);
+		after = least->op.seq;
+	}
+}
+
 static void read_name(struct store_mem *m, struct store_read *r)
 {
 	struct mem_user *u = user_get(m, r->name);
-	r->found = u && u->put.born; /* a mailbox alone is no user */
-	if (r->found) {
-		struct store_name_row row = name_row(u, true);
-		store_name_row_add(&r->rows, &row);
+	r->found = u && (u->put.born || u->group.kind); /* a mailbox alone is no user */
+	if (!r->found)
+		return;
+	struct store_name_row row = name_row(u, true);
+	uint8_t link = LINK_BLOCK, side = SIDE_OF;
+	for (size_t i = 0; i < u->mail_n; i++)
+		if (u->mails[i]->op.seq < UINT64_C(1) << STORE_SEQ_BITS)
+			row.low_seq = u->mails[i]->op.seq;
+	row.title = row.owner = STR("");
+	if (u->group.kind) {
+		row.kind = u->group.kind;
+		row.born = u->group.born;
+		row.created_ms = u->group.created_ms;
+		row.title = u->group.title;
+		row.owner = u->group.owner;
+		row.token = STR("");
+		link = row.kind == STORE_GROUP ? LINK_MEMBER : LINK_LISTED;
+		side = SIDE_TO;
+	}
+	store_name_row_add(&r->rows, &row);
+	struct mem_link *l;
+	struct str after = STR("");
+	while ((l = link_after(m, link, side, r->name, after))) {
+		link_row(m, &r->rows, l, side);
+		after = side == SIDE_OF ? l->op.to : l->op.from;
 	}
 }
 
@@ -397,7 +603,7 @@ static void read_find(struct store_mem *m, struct store_read *r)
 		struct mem_ack *a = LIST_ENTRY(it, struct mem_ack, node);
 		if (!str_eq(a->id, r->id) || aged(m, a->ms))
 			continue;
-		struct store_find_row row = { a->sender, a->sender_born, 0, 0, a->flags, a->kinds };
+		struct store_find_row row = { a->sender, a->sender_born, 0, 0, a->flags, a->kinds, { 0, 0 } };
 		store_find_row_add(&r->rows, &row);
 	}
 	for (size_t i = 0; i < u->mail_n; i++) {
@@ -405,7 +611,7 @@ static void read_find(struct store_mem *m, struct store_read *r)
 		if (mail->flags & (MAIL_RECEIPT | MAIL_INFO) || !str_eq(mail->id, r->id))
 			continue;
 		struct store_find_row row = { mail->sender, mail->sender_born, mail->seq,
-					      (uint32_t)mail->text.n, mail->flags, 0 };
+					      (uint32_t)mail->text.n, mail->flags, 0, mail->once };
 		store_find_row_add(&r->rows, &row);
 	}
 }
@@ -482,6 +688,15 @@ static void mem_read(struct store *s, unsigned w, struct store_read *r)
 	case STORE_READ_NAMES:
 		read_names(m, r);
 		break;
+	case STORE_READ_LINKS: read_links(m, r); break;
+	case STORE_READ_TEXT: {
+		struct mem_user *u = user_get(m, r->name);
+		r->found = u && u->texts[r->what].n;
+		if (r->found)
+			buf_str(&r->rows, u->texts[r->what]);
+		break;
+	}
+	case STORE_READ_FANOUTS: read_fanouts(m, r); break;
 	}
 	pthread_mutex_unlock(&m->lock);
 	if (r->rows.failed)
@@ -509,6 +724,8 @@ static int mem_open(const struct store_config *config, struct store **store_out,
 	pthread_mutex_init(&m->lock, NULL);
 	map_init(&m->users);
 	map_init(&m->once);
+	map_init(&m->links);
+	map_init(&m->fanouts);
 	*store_out = &m->store;
 	return OK;
 }

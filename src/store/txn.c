@@ -78,6 +78,46 @@ static void put_user(struct buf *b, const struct op_user_put *u)
 	put_str(b, u->token);
 }
 
+static void put_name(struct buf *b, const struct op_name_put *n)
+{
+	put_str(b, n->name);
+	put_u8(b, n->kind);
+	put_u64(b, n->born);
+	put_u64(b, (uint64_t)n->created_ms);
+	put_str(b, n->title);
+	put_str(b, n->owner);
+}
+
+static void put_link(struct buf *b, const struct op_link_put *l)
+{
+	put_u8(b, l->kind);
+	put_str(b, l->from);
+	put_str(b, l->to);
+	put_u64(b, l->born);
+	put_u64(b, l->order);
+	put_u8(b, l->flags);
+	put_u64(b, (uint64_t)l->ms);
+	put_str(b, l->text);
+}
+
+static void put_fanout(struct buf *b, const struct op_fanout *f)
+{
+	put_u64(b, f->seq);
+	put_u8(b, f->flags);
+	put_u8(b, f->kind);
+	put_u64(b, (uint64_t)f->ms);
+	put_u64(b, f->sender_born);
+	buf_add(b, &f->once, sizeof(f->once));
+	put_str(b, f->sender);
+	put_str(b, f->target);
+	put_str(b, f->id);
+	put_u32(b, f->r_at);
+	put_u32(b, f->r_n);
+	put_u32(b, f->slice_count);
+	put_str(b, f->slices);
+	put_str(b, f->text);
+}
+
 size_t txn_add(struct buf *ops, const struct store_op *op)
 {
 	size_t mark = put_mark(ops);
@@ -86,8 +126,38 @@ size_t txn_add(struct buf *ops, const struct store_op *op)
 	case OP_USER_PUT:
 		put_user(ops, &op->user_put);
 		break;
-	case OP_USER_DEL:
-		put_str(ops, op->user_del.name);
+	case OP_NAME_DEL:
+		put_str(ops, op->name_del.name);
+		break;
+	case OP_NAME_PUT:
+		put_name(ops, &op->name_put);
+		break;
+	case OP_LINK_PUT:
+		put_link(ops, &op->link_put);
+		break;
+	case OP_LINK_DEL:
+		put_u8(ops, op->link_del.kind);
+		put_str(ops, op->link_del.from);
+		put_str(ops, op->link_del.to);
+		break;
+	case OP_TEXT_PUT:
+		put_str(ops, op->text_put.name);
+		put_u8(ops, op->text_put.what);
+		put_str(ops, op->text_put.text);
+		break;
+	case OP_ONCE:
+		buf_add(ops, &op->once.once, sizeof(op->once.once));
+		put_u64(ops, (uint64_t)op->once.ms);
+		break;
+	case OP_FANOUT:
+		put_fanout(ops, &op->fanout);
+		break;
+	case OP_FANOUT_DONE:
+		put_u64(ops, op->fanout_done.seq);
+		put_u32(ops, op->fanout_done.slice);
+		break;
+	case OP_FANOUT_END:
+		put_u64(ops, op->fanout_end.seq);
 		break;
 	case OP_LAST_SEEN:
 		put_str(ops, op->last_seen.name);
@@ -109,8 +179,6 @@ size_t txn_add(struct buf *ops, const struct store_op *op)
 	put_length(ops, mark);
 	return mark;
 }
-
-void store_receiver_add(struct buf *receivers, struct str name) { put_str(receivers, name); }
 
 /* --- reading: a cursor that remembers that it ran over the end --- */
 
@@ -188,6 +256,46 @@ static void cut_user(struct cut *c, struct op_user_put *u)
 	u->token = cut_str(c);
 }
 
+static void cut_name(struct cut *c, struct op_name_put *n)
+{
+	n->name = cut_str(c);
+	n->kind = cut_u8(c);
+	n->born = cut_u64(c);
+	n->created_ms = (int64_t)cut_u64(c);
+	n->title = cut_str(c);
+	n->owner = cut_str(c);
+}
+
+static void cut_link(struct cut *c, struct op_link_put *l)
+{
+	l->kind = cut_u8(c);
+	l->from = cut_str(c);
+	l->to = cut_str(c);
+	l->born = cut_u64(c);
+	l->order = cut_u64(c);
+	l->flags = cut_u8(c);
+	l->ms = (int64_t)cut_u64(c);
+	l->text = cut_str(c);
+}
+
+static void cut_fanout(struct cut *c, struct op_fanout *f)
+{
+	f->seq = cut_u64(c);
+	f->flags = cut_u8(c);
+	f->kind = cut_u8(c);
+	f->ms = (int64_t)cut_u64(c);
+	f->sender_born = cut_u64(c);
+	cut_into(c, &f->once, sizeof(f->once));
+	f->sender = cut_str(c);
+	f->target = cut_str(c);
+	f->id = cut_str(c);
+	f->r_at = cut_u32(c);
+	f->r_n = cut_u32(c);
+	f->slice_count = cut_u32(c);
+	f->slices = cut_str(c);
+	f->text = cut_str(c);
+}
+
 /* Reads an op that fills `body` exactly. */
 static int op_read(struct str body, struct store_op *out)
 {
@@ -198,8 +306,38 @@ static int op_read(struct str body, struct store_op *out)
 	case OP_USER_PUT:
 		cut_user(&c, &out->user_put);
 		break;
-	case OP_USER_DEL:
-		out->user_del.name = cut_str(&c);
+	case OP_NAME_DEL:
+		out->name_del.name = cut_str(&c);
+		break;
+	case OP_NAME_PUT:
+		cut_name(&c, &out->name_put);
+		break;
+	case OP_LINK_PUT:
+		cut_link(&c, &out->link_put);
+		break;
+	case OP_LINK_DEL:
+		out->link_del.kind = cut_u8(&c);
+		out->link_del.from = cut_str(&c);
+		out->link_del.to = cut_str(&c);
+		break;
+	case OP_TEXT_PUT:
+		out->text_put.name = cut_str(&c);
+		out->text_put.what = cut_u8(&c);
+		out->text_put.text = cut_str(&c);
+		break;
+	case OP_ONCE:
+		cut_into(&c, &out->once.once, sizeof(out->once.once));
+		out->once.ms = (int64_t)cut_u64(&c);
+		break;
+	case OP_FANOUT:
+		cut_fanout(&c, &out->fanout);
+		break;
+	case OP_FANOUT_DONE:
+		out->fanout_done.seq = cut_u64(&c);
+		out->fanout_done.slice = cut_u32(&c);
+		break;
+	case OP_FANOUT_END:
+		out->fanout_end.seq = cut_u64(&c);
 		break;
 	case OP_LAST_SEEN:
 		out->last_seen.name = cut_str(&c);
@@ -258,11 +396,6 @@ int store_op_next(struct str ops, size_t *cursor, struct store_op *out)
 	return err ? err : 1;
 }
 
-int store_receiver_next(struct str receivers, size_t *cursor, struct str *name_out)
-{
-	return next_counted(receivers, cursor, name_out);
-}
-
 /* --- rows --- */
 
 void store_name_row_add(struct buf *rows, const struct store_name_row *row)
@@ -276,6 +409,10 @@ void store_name_row_add(struct buf *rows, const struct store_name_row *row)
 	put_u32(rows, row->mail_count);
 	put_u64(rows, row->mail_bytes);
 	put_str(rows, row->token);
+	put_u64(rows, row->low_seq);
+	put_u64(rows, (uint64_t)row->created_ms);
+	put_str(rows, row->title);
+	put_str(rows, row->owner);
 	put_length(rows, mark);
 }
 
@@ -294,6 +431,10 @@ int store_name_row_next(struct str rows, size_t *cursor, struct store_name_row *
 	out->mail_count = cut_u32(&c);
 	out->mail_bytes = cut_u64(&c);
 	out->token = cut_str(&c);
+	out->low_seq = cut_u64(&c);
+	out->created_ms = (int64_t)cut_u64(&c);
+	out->title = cut_str(&c);
+	out->owner = cut_str(&c);
 	return c.bad || c.p != c.end ? ERR_CORRUPT : 1;
 }
 
@@ -306,6 +447,7 @@ void store_find_row_add(struct buf *rows, const struct store_find_row *row)
 	put_u32(rows, row->bytes);
 	put_u8(rows, row->flags);
 	put_u8(rows, row->kinds);
+	buf_add(rows, &row->once, sizeof(row->once));
 	put_length(rows, mark);
 }
 
@@ -322,5 +464,38 @@ int store_find_row_next(struct str rows, size_t *cursor, struct store_find_row *
 	out->bytes = cut_u32(&c);
 	out->flags = cut_u8(&c);
 	out->kinds = cut_u8(&c);
+	cut_into(&c, &out->once, sizeof(out->once));
+	return c.bad || c.p != c.end ? ERR_CORRUPT : 1;
+}
+
+void store_link_row_add(struct buf *rows, const struct store_link_row *row)
+{
+	size_t mark = put_mark(rows);
+	put_u8(rows, row->kind);
+	put_str(rows, row->other);
+	put_u64(rows, row->born);
+	put_u64(rows, row->order);
+	put_u8(rows, row->flags);
+	put_u64(rows, (uint64_t)row->ms);
+	put_str(rows, row->text);
+	put_str(rows, row->title);
+	put_length(rows, mark);
+}
+
+int store_link_row_next(struct str rows, size_t *cursor, struct store_link_row *out)
+{
+	struct str body;
+	int r = next_counted(rows, cursor, &body);
+	if (r != 1)
+		return r;
+	struct cut c = { body.p, body.p + body.n, false };
+	out->kind = cut_u8(&c);
+	out->other = cut_str(&c);
+	out->born = cut_u64(&c);
+	out->order = cut_u64(&c);
+	out->flags = cut_u8(&c);
+	out->ms = (int64_t)cut_u64(&c);
+	out->text = cut_str(&c);
+	out->title = cut_str(&c);
 	return c.bad || c.p != c.end ? ERR_CORRUPT : 1;
 }

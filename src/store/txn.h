@@ -6,8 +6,9 @@
  *   field  = little-endian integer | u32 length + bytes
  *
  * The same op encoding carries the rows of mailbox reads. Integers are not aligned.
- * Views that come out of a reader point into the buffer read. */
+ * Lists of names are as in base/strs.h. Views that come out of a reader point into the buffer read. */
 #pragma once
+#include "base/strs.h"
 #include "store/store.h"
 
 enum store_op_type {
@@ -24,7 +25,7 @@ struct op_user_put {
 	uint8_t type;      /* 0 user, 1 admin */
 	struct str token;  /* the hash, never the token */
 };
-struct op_user_del { struct str name; };
+struct op_name_del { struct str name; };
 struct op_last_seen { struct str name; int64_t ms; };
 struct op_mail {
 	uint64_t seq;
@@ -36,7 +37,7 @@ struct op_mail {
 	struct str target;      /* what `r` named: the user himself, a group, a broadcast */
 	struct str id;
 	uint32_t receiver_count;
-	struct str receivers;   /* receiver_count times u32 length + name; see store_receiver_next */
+	struct str receivers;   /* receiver_count names (base/strs.h) */
 	struct str text;        /* the packet as it goes over the wire */
 };
 struct op_release {
@@ -60,6 +61,46 @@ struct op_ack { /* adds kinds to an acknowledgement made before, keeping its oth
 	struct str id;
 };
 
+struct op_name_put {
+	struct str name;
+	uint8_t kind;           /* STORE_GROUP, STORE_BROADCAST */
+	uint64_t born;
+	int64_t created_ms;
+	struct str title;       /* the name for people */
+	struct str owner;       /* of a broadcast; empty for groups */
+};
+/* One tie, readable from both ends. Those of one (kind, from, to) are one. */
+struct op_link_put {
+	uint8_t kind;           /* enum store_link */
+	struct str from, to;
+	uint64_t born;          /* of the user at the far end: FOLLOW, BLOCK of `to`, else of `from` */
+	uint64_t order;         /* sequence: members are listed by it */
+	uint8_t flags;          /* LINK_… */
+	int64_t ms;             /* MEMBER: muted till, 0 not */
+	struct str text;        /* FOLLOW: nick name */
+};
+struct op_link_del { uint8_t kind; struct str from, to; };
+struct op_text_put { struct str name; uint8_t what; struct str text; }; /* enum store_text */
+struct op_once { struct hash128 once; int64_t ms; };
+struct op_fanout {
+	uint64_t seq;           /* its own number; the mail gets one from the home of each receiver */
+	uint8_t flags;          /* MAIL_… */
+	uint8_t kind;           /* of `target`: STORE_GROUP or STORE_BROADCAST */
+	int64_t ms;
+	uint64_t sender_born;
+	struct hash128 once;    /* zero: not to be remembered. Kept as `in a mailbox` (GROUP) or as released
+				   at `ms` (BROADCAST, whose copies are remembered each) */
+	struct str sender;      /* empty: information */
+	struct str target;      /* the group or broadcast */
+	struct str id;
+	uint32_t r_at, r_n;     /* where in the text the value of `r` stands, its quotes too; 0, 0 nowhere */
+	uint32_t slice_count;
+	struct str slices;      /* a list (base/strs.h) of lists of receivers; slice 0, 1, … */
+	struct str text;
+};
+struct op_fanout_done { uint64_t seq; uint32_t slice; };
+struct op_fanout_end { uint64_t seq; };
+
 struct store_op {
 	enum store_op_type type;
 	union {
@@ -75,7 +116,6 @@ size_t txn_begin(struct buf *ops);
 void txn_end(struct buf *ops, size_t mark);
 /* Returns the offset of the op in the buffer, for store_op_at. */
 size_t txn_add(struct buf *ops, const struct store_op *op);
-void store_receiver_add(struct buf *receivers, struct str name);
 
 /* Reading. 0, or ERR_CORRUPT for bytes that are no such thing (never reads past the end). */
 int store_op_at(struct str bytes, size_t offset, struct store_op *out) WARN_UNUSED;
@@ -83,8 +123,6 @@ int store_op_at(struct str bytes, size_t offset, struct store_op *out) WARN_UNUS
 int store_txn_next(struct str batch, size_t *cursor, struct str *ops_out) WARN_UNUSED;
 /* Iterates over ops of one txn, or rows of a mailbox read: 1, 0, ERR_CORRUPT. */
 int store_op_next(struct str ops, size_t *cursor, struct store_op *out) WARN_UNUSED;
-/* Iterates over op_mail.receivers: 1, 0, ERR_CORRUPT. */
-int store_receiver_next(struct str receivers, size_t *cursor, struct str *name_out) WARN_UNUSED;
 
 /* Rows of reads. */
 struct store_name_row {
@@ -96,6 +134,19 @@ struct store_name_row {
 	uint32_t mail_count;   /* what lies in the mailbox, receipts and information left out */
 	uint64_t mail_bytes;   /* sum of their text lengths; both 0 in rows of STORE_READ_NAMES */
 	struct str token;      /* hash; empty in rows of STORE_READ_NAMES */
+	uint64_t low_seq;      /* the highest sequence below 1 << STORE_SEQ_BITS in the mailbox; 0 none */
+	int64_t created_ms;    /* group, broadcast: as in op_name_put */
+	struct str title, owner;
+};
+/* One end of a tie, as seen from the name asked about. */
+struct store_link_row {
+	uint8_t kind;          /* enum store_link */
+	struct str other;      /* the name at the other end */
+	uint64_t born, order;  /* as in op_link_put */
+	uint8_t flags;
+	int64_t ms;
+	struct str text;
+	struct str title;      /* MEMBER, OWN, LISTED on side OF: the title of `other`, as it is now */
 };
 struct store_find_row {
 	struct str sender;
@@ -104,9 +155,12 @@ struct store_find_row {
 	uint32_t bytes;        /* of its text; 0 when released */
 	uint8_t flags;         /* MAIL_… (never RECEIPT or INFO) */
 	uint8_t kinds;         /* ACK_… so far */
+	struct hash128 once;   /* as it stood in the mail; zero when released */
 };
 void store_name_row_add(struct buf *rows, const struct store_name_row *row);
 int store_name_row_next(struct str rows, size_t *cursor, struct store_name_row *out) WARN_UNUSED;
 void store_find_row_add(struct buf *rows, const struct store_find_row *row);
 /* In order of sequence, released ones first (they are older). */
 int store_find_row_next(struct str rows, size_t *cursor, struct store_find_row *out) WARN_UNUSED;
+void store_link_row_add(struct buf *rows, const struct store_link_row *row);
+int store_link_row_next(struct str rows, size_t *cursor, struct store_link_row *out) WARN_UNUSED;

@@ -18,7 +18,7 @@ static void read_rows(struct str bytes)
 	struct store_find_row find;
 	struct str receiver;
 	size_t cursor = 0;
-	while (store_receiver_next(bytes, &cursor, &receiver) == 1)
+	while (strs_next(bytes, &cursor, &receiver) == 1)
 		is_inside(bytes, receiver);
 	cursor = 0;
 	while (store_name_row_next(bytes, &cursor, &name) == 1)

@@ -55,6 +55,66 @@ static void posts_come_out_as_they_went_in_and_in_order(void **state)
 	buf_deinit(&bytes);
 }
 
+/* One of each kind that is about many names. */
+static void posts_about_many_keep_their_views(void **state)
+{
+	struct buf bytes;
+	struct post post;
+	size_t cursor = 0;
+	(void)state;
+	buf_init(&bytes, 1 << 16);
+	struct guard_ask ask = { 1, 2, 3, STR("alice"), STR("names") };
+	struct guard_facts facts = { 4, STR("n"), STR("facts") };
+	struct unguard unguard = { STR("who") };
+	struct freeze freeze = { 5, 6, 1, STR("bob"), STR("g1") };
+	struct frozen frozen = { 7, 8, 0, STR("ops") };
+	struct thaw thaw = { 9, 1 };
+	struct fan_slice fan = { .fanout = 10, .slice = 11, .r = { 12, 13 }, .sender = STR("s"), .target = STR("t"),
+				 .id = STR("i"), .text = STR("text"), .receivers = STR("rr") };
+	struct fanned fanned = { 14 };
+	struct presence presence = { 1, STR("carol"), STR("ff") };
+	post_put(&bytes, POST_ASK, &ask);
+	post_put(&bytes, POST_FACTS, &facts);
+	post_put(&bytes, POST_UNGUARD, &unguard);
+	post_put(&bytes, POST_FREEZE, &freeze);
+	post_put(&bytes, POST_FROZEN, &frozen);
+	post_put(&bytes, POST_THAW, &thaw);
+	post_put(&bytes, POST_FAN, &fan);
+	post_put(&bytes, POST_FANNED, &fanned);
+	post_put(&bytes, POST_PRESENCE, &presence);
+
+	assert_true(post_next(buf_view(&bytes), &cursor, &post) && post.kind == POST_ASK);
+	assert_str(post.ask.user, "alice");
+	assert_str(post.ask.names, "names");
+	assert_true(post_next(buf_view(&bytes), &cursor, &post) && post.kind == POST_FACTS);
+	assert_str(post.facts.names, "n");
+	assert_str(post.facts.facts, "facts");
+	assert_true(post_next(buf_view(&bytes), &cursor, &post) && post.kind == POST_UNGUARD);
+	assert_str(post.unguard.names, "who");
+	assert_true(post_next(buf_view(&bytes), &cursor, &post) && post.kind == POST_FREEZE);
+	assert_str(post.freeze.user, "bob");
+	assert_str(post.freeze.group, "g1");
+	assert_true(post_next(buf_view(&bytes), &cursor, &post) && post.kind == POST_FROZEN);
+	assert_int_equal(post.frozen.freeze, 8);
+	assert_str(post.frozen.ops, "ops");
+	assert_true(post_next(buf_view(&bytes), &cursor, &post) && post.kind == POST_THAW);
+	assert_int_equal(post.thaw.freeze, 9);
+	assert_true(post_next(buf_view(&bytes), &cursor, &post) && post.kind == POST_FAN);
+	assert_int_equal(post.fan.r.n, 13);
+	assert_str(post.fan.sender, "s");
+	assert_str(post.fan.target, "t");
+	assert_str(post.fan.id, "i");
+	assert_str(post.fan.text, "text");
+	assert_str(post.fan.receivers, "rr");
+	assert_true(post_next(buf_view(&bytes), &cursor, &post) && post.kind == POST_FANNED);
+	assert_int_equal(post.fanned.fanout, 14);
+	assert_true(post_next(buf_view(&bytes), &cursor, &post) && post.kind == POST_PRESENCE);
+	assert_str(post.presence.user, "carol");
+	assert_str(post.presence.followers, "ff");
+	assert_false(post_next(buf_view(&bytes), &cursor, &post));
+	buf_deinit(&bytes);
+}
+
 static void a_request_carries_its_packet(void **state)
 {
 	struct buf bytes;
@@ -81,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(posts_come_out_as_they_went_in_and_in_order),
+		cmocka_unit_test(posts_about_many_keep_their_views),
 		cmocka_unit_test(a_request_carries_its_packet),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,8 +140,7 @@ static void the_server_tells_its_time_with_the_offset_inside_and_outside(void **
 	world_say(w, a, "{\"srq\":{\"id\":\"20\",\"t\":\"t\"}}");
 	world_say(w, a, "{\"srq\":{\"id\":\"21\",\"t\":\"x\"}}");
 	world_heard(w, "a {\"srp\":{\"id\":\"20\",\"t\":\"t\",\"tm\":\"1790000000000\",\"o\":2},\"o\":2}\n"
-		       "a {\"srp\":{\"id\":\"21\",\"t\":\"x\",\"e\":{\"c\":\"400\",\"d\":\"Unknown server request: "
-		       "t is 't' (time) or 'k' (knock).\"}}}\n");
+		       "a {\"srp\":{\"id\":\"21\",\"t\":\"x\",\"e\":{\"c\":\"400\",\"d\":\"Unknown request.\"}}}\n");
 	world_destroy(w);
 }
 

@@ -163,9 +163,9 @@ static inline struct store_op user(const char *name, uint64_t born)
 		.name = str_of(name), .born = born, .type = 1, .token = STR("hash") } };
 }
 
-static inline struct store_op user_del(const char *name)
+static inline struct store_op name_del(const char *name)
 {
-	return (struct store_op){ .type = OP_USER_DEL, .user_del = { str_of(name) } };
+	return (struct store_op){ .type = OP_NAME_DEL, .name_del = { str_of(name) } };
 }
 
 static inline struct hash128 once_of(uint64_t seq)
@@ -181,7 +181,7 @@ static inline struct store_op mail_to_all(const char *const *to, uint64_t seq, c
 	struct buf receivers = { .p = encoded[turn++ % 8], .cap = 64, .max = 64 };
 	uint32_t n = 0;
 	for (; to[n]; n++)
-		store_receiver_add(&receivers, str_of(to[n]));
+		strs_add(&receivers, str_of(to[n]));
 	assert_false(receivers.failed);
 	return (struct store_op){ .type = OP_MAIL, .mail = {
 		.seq = seq, .flags = flags, .ms = 1000, .sender_born = 7,

@@ -175,7 +175,7 @@ static void nothing_stays_on_disk_of_what_was_released_or_deleted(void **state)
 	struct store_op ops[] = { user("bob", 5),       last_seen("bob", 6),  mail_to_all(both, 1, "a", 0),
 				  mail("bob", 2, "b", MAIL_RECEIPT), mail("bob", 3, "c", 0) };
 	struct store_op done[] = { release("carol", 1, "a", ACK_DM, 1000), release("bob", 1, "a", ACK_DM, 1000),
-				   user_del("bob") };
+				   name_del("bob") };
 	b->retention_ms = 0;
 	assert_int_equal(bench_open(b), OK);
 	bench_do(b, ops, COUNT(ops));

@@ -100,7 +100,7 @@ static void deleting_a_user_forgets_all_that_is_his_and_nothing_of_others(void *
 	struct store_op ops[] = { user("bob", 5), user("bobby", 6), last_seen("bob", 1), mail("bob", 8, "m", 0),
 				  mail("bob", 9, "m", 0), mail("bobby", 10, "m", 0),
 				  release("bob", 8, "m", ACK_DM, now_ms()) };
-	struct store_op del = user_del("bob"), again = user("bob", 20);
+	struct store_op del = name_del("bob"), again = user("bob", 20);
 	bench_do(b, ops, COUNT(ops));
 	bench_do(b, &del, 1);
 	assert_false(name_row(b, "bob", &row));
@@ -119,7 +119,7 @@ static void deleting_and_making_again_in_one_transaction_leaves_the_new_one(void
 	struct bench *b = bench_create(state);
 	struct store_name_row row;
 	struct store_op before[] = { user("bob", 5), mail("bob", 9, "m", 0) };
-	struct store_op swap[] = { user_del("bob"), user("bob", 20), mail("bob", 21, "n", 0) };
+	struct store_op swap[] = { name_del("bob"), user("bob", 20), mail("bob", 21, "n", 0) };
 	bench_do(b, before, COUNT(before));
 	bench_do(b, swap, COUNT(swap));
 	assert_true(name_row(b, "bob", &row));
@@ -133,7 +133,7 @@ static void deleting_and_making_again_in_one_transaction_leaves_the_new_one(void
 static void what_lay_in_a_deleted_mailbox_is_remembered_no_longer_than_what_was_released(void **state)
 {
 	struct bench *b = bench_new((enum engine_kind)(uintptr_t)*state);
-	struct store_op ops[] = { user("bob", 5), mail("bob", 9, "m", 0) }, del = user_del("bob");
+	struct store_op ops[] = { user("bob", 5), mail("bob", 9, "m", 0) }, del = name_del("bob");
 	b->retention_ms = 0;
 	assert_int_equal(bench_open(b), OK);
 	bench_do(b, ops, COUNT(ops));

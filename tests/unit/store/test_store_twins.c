@@ -85,7 +85,7 @@ static struct store_op random_del(struct twins *t)
 		if (t->mails[i].user != name)
 			t->mails[kept++] = t->mails[i];
 	t->mail_n = kept;
-	return user_del(name);
+	return name_del(name);
 }
 
 static struct store_op random_op(struct twins *t)

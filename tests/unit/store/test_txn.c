@@ -7,7 +7,7 @@
 
 static const struct store_op ops[] = {
 	{ .type = OP_USER_PUT, .user_put = { { "alice", 5 }, 42, 1, { "hash", 4 } } },
-	{ .type = OP_USER_DEL, .user_del = { { "bob", 3 } } },
+	{ .type = OP_NAME_DEL, .name_del = { { "bob", 3 } } },
 	{ .type = OP_LAST_SEEN, .last_seen = { { "bob", 3 }, 1234 } },
 	{ .type = OP_MAIL, .mail = { .seq = 9, .flags = MAIL_NO_PC, .ms = 5, .sender_born = 6,
 		.once = { 1, 2 }, .sender = { "alice", 5 }, .target = { "g", 1 }, .id = { "m1", 2 },
@@ -100,8 +100,9 @@ static void whatever_is_cut_off_is_noticed(void **state)
 
 static void a_row_that_is_cut_off_is_noticed(void **state)
 {
-	struct store_name_row name = { { "bob", 3 }, STORE_USER, 1, 42, -1, 3, 99, { "hash", 4 } };
-	struct store_find_row find = { { "alice", 5 }, 6, 7, 8, MAIL_NO_PC, ACK_DM };
+	struct store_name_row name = { { "bob", 3 }, STORE_USER, 1, 42, -1, 3, 99, { "hash", 4 },
+		5, 6, { "title", 5 }, { "owner", 5 } };
+	struct store_find_row find = { { "alice", 5 }, 6, 7, 8, MAIL_NO_PC, ACK_DM, { 1, 2 } };
 	struct buf names, finds;
 	(void)state;
 	buf_init(&names, 1 << 10);
@@ -141,8 +142,9 @@ static void random_bytes_never_read_past_the_end(void **state)
 static void rows_come_out_as_they_went_in(void **state)
 {
 	struct buf b;
-	struct store_name_row name = { { "bob", 3 }, STORE_USER, 1, 42, -1, 3, 99, { "hash", 4 } }, name_out;
-	struct store_find_row find = { { "alice", 5 }, 6, 7, 8, MAIL_NO_PC, ACK_DM }, find_out;
+	struct store_name_row name = { { "bob", 3 }, STORE_USER, 1, 42, -1, 3, 99, { "hash", 4 },
+		5, 6, { "title", 5 }, { "owner", 5 } }, name_out;
+	struct store_find_row find = { { "alice", 5 }, 6, 7, 8, MAIL_NO_PC, ACK_DM, { 1, 2 } }, find_out;
 	size_t cursor = 0;
 	(void)state;
 	buf_init(&b, 1 << 16);
