@@ -72,6 +72,7 @@ void chat_destroy(struct chat **chat_in)
 	if (!chat)
 		return;
 	*chat_in = NULL;
+	chat->ending = true;
 	for (uint32_t i = 0; i < chat->session_cap; i++)
 		if (chat->sessions[i])
 			session_end(chat, chat->sessions[i]);

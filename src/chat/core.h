@@ -248,6 +248,7 @@ struct chat {
 	struct map fanouts;            /* not ended, by the 8 bytes of their seq (fanout.c) */
 	struct buf spread[CHAT_WORKERS_MAX]; /* receivers of the one being written, by their homes */
 	bool turned;                   /* chat_turn was called before */
+	bool ending;                   /* being destroyed: nothing new begins */
 	bool recovering;               /* fan-outs of an earlier run are being read: no name is loaded before */
 	struct lookup *deferred;       /* reads that wait for that */
 };

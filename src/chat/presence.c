@@ -21,7 +21,7 @@ void presence_changed(struct chat *chat, struct entity *e)
 {
 	struct user *u = &e->user;
 	bool online = u->session_count > 0;
-	if (u->telling || u->told_online == online || e->kind != STORE_USER)
+	if (u->telling || u->told_online == online || e->kind != STORE_USER || chat->ending)
 		return;
 	u->told_online = online;
 	u->telling = true;
