@@ -134,7 +134,7 @@ static void entity_settle(struct chat *chat, struct entity *e)
 
 bool entity_want(struct chat *chat, struct entity *e)
 {
-	if (e->state != ENTITY_LOADING && !e->stale)
+	if (e->state == ENTITY_BUSY || entity_ready(e)) /* what may be stale of a BUSY one are counts */
 		return true;
 	e->wanted = true;
 	entity_settle(chat, e);

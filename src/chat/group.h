@@ -34,7 +34,7 @@ void group_link(struct group *g, const struct op_link_put *put); /* a member, ne
 void group_unlink(struct group *g, struct str name);
 struct member *group_find(const struct group *g, struct str name); /* NULL: not in it */
 
-/* Ops (one each) that say what is said of a member, changed by the caller. */
+/* Ops (one each) that say what is said of a member, changed by the caller. e is a group or broadcast. */
 void group_add_member_op(struct buf *ops, const struct entity *e, const struct member *m);
 void group_remove_member_op(struct buf *ops, const struct entity *e, struct str name);
 /* What it means that a member leaves (section 9; nothing if he is none): the information, perhaps a new

@@ -57,7 +57,8 @@ static bool ask_ready(struct ask *a)
 {
 	for (; a->ready < a->n; a->ready++) {
 		const struct entity *e = a->who[a->ready];
-		if (e->state == ENTITY_LOADING || (e->stale && !e->unreadable))
+		bool known = e->state == ENTITY_BUSY || entity_ready(e) || e->unreadable;
+		if (!known || e->state == ENTITY_LOADING)
 			return false;
 	}
 	return true;

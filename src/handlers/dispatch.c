@@ -1,5 +1,5 @@
 /* The one way in for packets: read, gates, dispatch by the table. */
-#include "handlers/handler.h"
+#include "handlers/roster.h"
 #include <stdio.h>
 
 /* Members that may say what a request is about. */
@@ -193,9 +193,10 @@ void handlers_request(struct chat *chat, struct entity *entity, const struct req
 		return;
 	}
 	const struct handler *h = dispatch_find(&request->packet, &about, &why);
+	unsigned right = h->flags & (MEMBER | GROUP_ADMIN | OWNER);
 	if (!h->subject && (entity->kind != STORE_USER || entity->user.born != request->user_born))
 		request_refuse(chat, request, REFUSAL_NOT_FOUND, "Not found: user '%.*s'.",
 			       STR_ARG(entity->name)); /* deleted while it waited */
-	else
+	else if (!right || roster_allows(chat, entity, request, right))
 		h->home(chat, entity, request);
 }

@@ -1,43 +1,12 @@
-/* protocol.md section 9: groups. What they have in common with broadcasts stands in roster.c, what
- * leaving means in chat/group.c. */
+/* protocol.md section 9: groups. What only they have: those who leave, administrators, muting. The
+ * rest, which broadcasts have too, stands in roster.c; what leaving means in chat/group.c. */
 #include "handlers/roster.h"
-
-void handle_group_create(struct chat *chat, struct entity *e, const struct request *r)
-{
-	roster_create(chat, e, r);
-}
-
-void handle_group_add(struct chat *chat, struct entity *e, const struct request *r)
-{
-	if (roster_allows(chat, e, r, ROSTER_ADMIN))
-		roster_add(chat, e, r);
-}
-
-void handle_group_banish(struct chat *chat, struct entity *e, const struct request *r)
-{
-	if (roster_allows(chat, e, r, ROSTER_ADMIN))
-		roster_remove(chat, e, r);
-}
 
 void handle_group_leave(struct chat *chat, struct entity *e, const struct request *r)
 {
-	if (!roster_allows(chat, e, r, ROSTER_MEMBER))
-		return;
 	struct job *job = job_begin(chat, e, r, true);
 	group_leave(chat, job_change(chat, job), e, r->user);
 	job_commit(chat, job);
-}
-
-void handle_group_terminate(struct chat *chat, struct entity *e, const struct request *r)
-{
-	if (roster_allows(chat, e, r, ROSTER_ADMIN))
-		roster_end(chat, e, r);
-}
-
-void handle_group_info(struct chat *chat, struct entity *e, const struct request *r)
-{
-	if (roster_allows(chat, e, r, ROSTER_MEMBER))
-		roster_info(chat, e, r);
 }
 
 /* --- administrators --- */
@@ -63,8 +32,6 @@ static void group_write_admins(struct chat *chat, struct job *job, bool admin)
 
 void handle_group_promote(struct chat *chat, struct entity *e, const struct request *r)
 {
-	if (!roster_allows(chat, e, r, ROSTER_ADMIN))
-		return;
 	struct job *job = job_begin(chat, e, r, true);
 	if (!roster_pick(chat, job, job->r.packet.g.ad, member_is_no_admin))
 		return;
@@ -76,8 +43,6 @@ void handle_group_promote(struct chat *chat, struct entity *e, const struct requ
 
 void handle_group_demote(struct chat *chat, struct entity *e, const struct request *r)
 {
-	if (!roster_allows(chat, e, r, ROSTER_ADMIN))
-		return;
 	struct job *job = job_begin(chat, e, r, true);
 	if (!roster_pick(chat, job, job->r.packet.g.ad, member_is_admin))
 		return;
@@ -93,8 +58,6 @@ void handle_group_demote(struct chat *chat, struct entity *e, const struct reque
 void handle_group_admins(struct chat *chat, struct entity *e, const struct request *r)
 {
 	struct buf admins, *out = chat_scratch(chat);
-	if (!roster_allows(chat, e, r, ROSTER_MEMBER))
-		return;
 	buf_init(&admins, CHAT_LIST_BYTES_MAX);
 	for (size_t i = 0; i < e->group->member_n; i++)
 		if (e->group->members[i]->admin)
@@ -104,38 +67,10 @@ void handle_group_admins(struct chat *chat, struct entity *e, const struct reque
 	buf_deinit(&admins);
 }
 
-/* --- picture, name --- */
-
-void handle_group_picture_set(struct chat *chat, struct entity *e, const struct request *r)
-{
-	if (roster_allows(chat, e, r, ROSTER_ADMIN))
-		roster_picture_set(chat, e, r);
-}
-
-void handle_group_picture_get(struct chat *chat, struct entity *e, const struct request *r)
-{
-	if (roster_allows(chat, e, r, ROSTER_MEMBER))
-		roster_picture_get(chat, e, r);
-}
-
-void handle_group_title_set(struct chat *chat, struct entity *e, const struct request *r)
-{
-	if (roster_allows(chat, e, r, ROSTER_ADMIN))
-		roster_title_set(chat, e, r);
-}
-
-void handle_group_title_get(struct chat *chat, struct entity *e, const struct request *r)
-{
-	if (roster_allows(chat, e, r, ROSTER_MEMBER))
-		roster_title_get(chat, e, r);
-}
-
 /* --- the member's own setting --- */
 
 static void group_mute(struct chat *chat, struct entity *e, const struct request *r, int64_t till_ms)
 {
-	if (!roster_allows(chat, e, r, ROSTER_MEMBER))
-		return;
 	struct job *job = job_begin(chat, e, r, true);
 	struct member muted = *group_find(e->group, r->user);
 	muted.muted_ms = till_ms;

@@ -3,7 +3,7 @@
 #include "chat/core.h"
 #include "handlers/handlers.h"
 
-enum { BEFORE_LOGIN = 1, ADMIN = 2 };
+enum { BEFORE_LOGIN = 1, ADMIN = 2, MEMBER = 4, GROUP_ADMIN = 8, OWNER = 16 };
 
 /* In the session's core. The session may be gone afterwards. */
 typedef void handler_in_session(struct chat *chat, struct session *s, struct packet *p);

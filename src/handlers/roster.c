@@ -17,18 +17,18 @@ static bool roster_found(struct chat *chat, const struct entity *e, const struct
 	return false;
 }
 
-bool roster_allows(struct chat *chat, struct entity *e, const struct request *r, enum roster_right right)
+bool roster_allows(struct chat *chat, const struct entity *e, const struct request *r, unsigned right)
 {
-	if (!roster_found(chat, e, r, right != ROSTER_OWNER))
+	if (!roster_found(chat, e, r, right != OWNER))
 		return false;
 	const struct member *m = group_find(e->group, r->user);
 	bool is_member = m && m->born == r->user_born;
 	const char *lacks = NULL;
-	if (right == ROSTER_OWNER)
+	if (right == OWNER)
 		lacks = str_eq(e->group->owner, r->user) ? NULL : "the owner";
 	else if (!is_member)
 		lacks = "a member";
-	else if (right == ROSTER_ADMIN && !m->admin)
+	else if (right == GROUP_ADMIN && !m->admin)
 		lacks = "an administrator";
 	if (lacks)
 		request_refuse(chat, r, REFUSAL_NOT_ALLOWED, "You are not %s of '%.*s'.", lacks,
