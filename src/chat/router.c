@@ -230,7 +230,8 @@ static void router_receipt(struct chat *chat, struct entity *e, const struct mai
 	if (mail->again) { /* goes back behind the first one's answer, whatever that says */
 		struct answer a = answer_to(mail, REFUSAL_NONE);
 		commit_answer(chat, e, &a);
-	} else if (e->kind != STORE_USER || e->user.born != mail->target_born)
+	} else if (e->kind != STORE_USER || e->user.born != mail->target_born ||
+		   entity_blocks(e, mail->sender, mail->sender_born))
 		router_vanish(chat, e, mail);
 	else if (mail->stored)
 		router_store(chat, e, mail, (struct hash128){ 0, 0 });
