@@ -93,8 +93,11 @@ static void fan_done(struct chat *chat, struct fan *f)
 	fan_drop(f);
 }
 
+/* Nor is stored what their gaps counted up by it. */
 static void fan_failed(struct chat *chat, struct fan *f)
 {
+	for (size_t i = 0; i < f->n; i++)
+		gap_close(&f->who[i]->user);
 	f->state = FAN_WAITS;
 	chat->fans_failed = true;
 }
@@ -322,6 +325,8 @@ static struct fan *fan_next(struct chat *chat)
 		return NULL;
 	LIST_EACH_SAFE(&chat->fans, it, tmp) {
 		struct fan *f = LIST_ENTRY(it, struct fan, node);
+		if (f->state == FAN_WAITS && !f->slice.fanout && chat->fans_written)
+			return NULL; /* p 0 keeps behind what is stored, should that fail and be tried again */
 		if (f->state == FAN_WAITS)
 			return fan_ready(chat, f) ? f : NULL;
 		if (f->slice.kind == STORE_BROADCAST) /* its mails may wait for their receivers: alone */
