@@ -401,7 +401,7 @@ static void stream_hide(struct chat *chat, struct entity *e, const struct op_mai
 	struct item *item = mailbox_by_seq(&e->user.box, mail->seq);
 	if (!item)
 		item = mailbox_adopt(&e->user.box, mail, false);
-	if (item->state == ITEM_SHOWN && !item->shown)
+	if (item->state == ITEM_SHOWN)
 		receipt_release(chat, e, item, ACK_PONG);
 }
 
