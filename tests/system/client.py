@@ -10,6 +10,7 @@ import struct
 import websockets.asyncio.client
 from websockets.exceptions import ConnectionClosed
 
+import exercised
 import packets
 import wsraw
 from lempd import Account
@@ -34,6 +35,7 @@ class Peer:
         self.name = account.name if account else None
         self._ids = itertools.count(1)
         self.kept = collections.deque()  # packets that came while something else was awaited
+        self._record = exercised.Record()
 
     def new_id(self):
         return f"{next(self._ids)}"
@@ -42,12 +44,20 @@ class Peer:
 
     async def send(self, packet):
         """A packet, or text as it is."""
-        await self._send_text(packet if isinstance(packet, str) else packets.write(packet))
+        text = packet if isinstance(packet, str) else packets.write(packet)
+        self._record.sent(text)
+        await self._send_text(text)
 
     async def _next(self, seconds):
-        text = await asyncio.wait_for(self._recv_text(), seconds)
+        try:
+            text = await asyncio.wait_for(self._recv_text(), seconds)
+        except Closed as end:
+            self._record.closed(end.code)
+            raise
         self.text = text
-        return packets.read(text)
+        packet = packets.read(text)
+        self._record.received(packet)
+        return packet
 
     async def recv(self, seconds=SECONDS):
         """The next packet; its text stays in .text."""
@@ -118,8 +128,39 @@ class Peer:
                 return {name: value for name, value in packet["rp"].items() if name != "id"}
             self.kept.append(packet)
 
+    async def done(self, **body):
+        """A request answered with success and nothing else."""
+        assert await self.rq(**body) == {}
+
+    async def refused(self, code, **body):
+        """A request answered with this error; returns its sentence."""
+        answer = await self.rq(**body)
+        assert packets.code(answer) == str(code), answer
+        return answer["e"]["d"]
+
+    async def get(self, o):
+        """One of the user's own lists."""
+        answer = await self.rq(get={"o": o})
+        assert list(answer) == [o], answer
+        return answer[o]
+
     async def ad(self, c, i, **more):
         return await self.rq(ad={"c": c, "i": i, **more})
+
+    async def g(self, t, i, **more):
+        return await self.rq(g={"t": t, "i": i, **more})
+
+    async def br(self, t, i, **more):
+        return await self.rq(br={"t": t, "i": i, **more})
+
+    async def members(self, group):
+        """Of a group this user is in: members and admins as listed."""
+        members, admins = await self.g("i", group), await self.g("ad", group)
+        return members["g"]["m"], admins["g"]["ad"]
+
+    async def log_out(self):
+        await self.send({"rq": {"id": self.new_id(), "lo": {"r": "bye"}}})
+        assert await self.closed() == 1000
 
     async def knock(self):
         """Answered once all sent before has been taken in."""
@@ -135,7 +176,7 @@ class Peer:
     async def post(self, r, c, id=None, **more):
         """Sends a message without waiting; returns its id."""
         id = id or f"{self.name} {next(_marks)}"
-        r = r.name if isinstance(r, Peer) else r
+        r = name_of(r)
         await self.send({"m": {"id": id, "r": r, "c": c, **more}})
         return id
 
@@ -163,6 +204,21 @@ class Peer:
         (protocol.md 13.5), and it is the first thing to come."""
         id = await self.post(other, "mark", p="0", sc="0", pc="0")
         await other.expect(packets.message(id, self.name, other.name, "mark", p="0", sc="0", pc="0"))
+
+
+    async def mark(self, group, *others):
+        """A message to a group that is the next thing each of these members gets."""
+        id = await self.tell(group, "mark")
+        for other in others:
+            await other.expect(packets.message(id, self.name, group, "mark"))
+
+
+def name_of(who):
+    return who if isinstance(who, str) else who.name
+
+
+def names_of(everybody):
+    return [name_of(who) for who in everybody]
 
 
 class Client(Peer):
@@ -330,6 +386,25 @@ class World:
 
     async def user(self, base):
         return (await self.users(base))[0]
+
+    async def group(self, founder, *members, admins=()):
+        """A new group; members who are online have taken note of it. Returns its id."""
+        group = self.fresh("group")
+        assert await founder.g("c", group, n="a group", m=names_of(members)) == {}
+        for member in members:
+            if isinstance(member, Peer):
+                await member.until(packets.info("c", group, n="a group"))
+        if admins:
+            assert await founder.g("aad", group, ad=names_of(admins)) == {}
+            for member in members:
+                if isinstance(member, Peer):
+                    await member.until(packets.info("aad", group, m=names_of(admins)))
+        return group
+
+    async def broadcast(self, owner, *receivers):
+        broadcast = self.fresh("broadcast")
+        assert await owner.br("c", broadcast, n="a broadcast", m=names_of(receivers)) == {}
+        return broadcast
 
     async def close(self):
         for client in self._clients:

@@ -27,6 +27,8 @@ SANITIZER = re.compile(r"(AddressSanitizer|ThreadSanitizer|LeakSanitizer|runtime
 
 # For tests that take long and care little for the number of threads.
 once = pytest.mark.parametrize("threads", [2], indirect=True, ids=["2-threads"])
+# For tests that tell from what happens to one user that it has happened to another.
+one_thread = pytest.mark.parametrize("threads", [1], indirect=True, ids=["1-thread"])
 
 Account = collections.namedtuple("Account", "name token")
 Run = collections.namedtuple("Run", "status out err")

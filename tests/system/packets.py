@@ -5,10 +5,21 @@ from unittest.mock import ANY
 
 # Members in the order protocol.md shows them; unknown ones come last.
 ORDERS = {
-    "rp": ["id", "response", "e"],
+    "rp": ["id", "response", "f", "fr", "s", "p", "st", "pr", "g", "n", "br", "e"],
     "srp": ["id", "t", "tm", "o", "e"],
+    "i": ["id", "li", "lo", "g"],
     "m": ["id", "s", "r", "t", "c", "st", "p", "sc", "pc", "dm", "nm", "sr"],
     "e": ["c", "d"],
+}
+# Of what responses and information hold, by the datum and the member.
+INNER_ORDERS = {
+    ("rp", "s"): ["u", "v"],
+    ("rp", "p"): ["u", "i", "b", "v"],
+    ("rp", "st"): ["u", "s"],
+    ("rp", "g"): ["i", "c", "mt", "m", "n", "ad"],
+    ("rp", "n"): ["i", "b", "n"],
+    ("rp", "br"): ["i", "c", "n", "m"],
+    ("i", "g"): ["t", "u", "i", "m", "n", "c"],
 }
 
 
@@ -72,6 +83,11 @@ def read(text):
         _check_order(datum, ORDERS[data[0]])
     if "e" in datum and data[0] in ("rp", "srp"):
         _check_error(datum["e"])
+    for name, value in datum.items():
+        known = INNER_ORDERS.get((data[0], name))
+        if known and isinstance(value, dict):
+            _check_order(value, known)
+            assert all(member in known for member in value), f"an unknown member in {text}"
     return packet
 
 
@@ -116,3 +132,25 @@ def message(id, s, r, c, *, t="t", st=ANY, **more):
 
 def receipt(id, s, r, kind, of, st=ANY):
     return {"m": {"id": id, "s": s, "r": r, "st": st, kind: {"id": of}}}
+
+
+def info(t, i, **more):
+    """Information about a group: m, n, c as given."""
+    return {"i": {"id": ANY, "g": {"t": t, "i": i, **more}}}
+
+
+def gap_of_broadcast(owner, count):
+    return {"i": {"id": ANY, "g": {"t": "gap", "u": owner, "c": str(count)}}}
+
+
+def li(user):
+    return {"i": {"id": ANY, "li": user}}
+
+
+def lo(user):
+    return {"i": {"id": ANY, "lo": user}}
+
+
+def code(answer):
+    """Of a response without its id: the code of its error, "" if it is none."""
+    return answer["e"]["c"] if "e" in answer else ""
