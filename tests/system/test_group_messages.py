@@ -87,18 +87,6 @@ async def test_those_offline_get_it_later_in_the_same_order(world):
     await alice.mark(group, carol)
 
 
-async def test_messages_to_a_group_and_to_its_member_keep_their_order(world):
-    alice, bob = await world.user("alice"), await world.account("bob")
-    group = await world.group(alice, bob)
-    want = []
-    for n in range(20):
-        r = (group, bob.name)[n % 2]
-        await alice.tell(r, n, f"m{n}")
-        want.append(packets.message(f"m{n}", alice.name, r, n))
-    bob = await world.login(bob)
-    await bob.expect(packets.info("c", group, n="a group"), *want)
-
-
 # -- once -------------------------------------------------------------------------------
 
 async def test_a_repeat_is_receipted_and_delivered_to_nobody_again(world):
