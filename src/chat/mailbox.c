@@ -563,6 +563,8 @@ bool mailbox_show_unstored(struct chat *chat, struct entity *e, const struct mai
 	LIST_EACH_SAFE(&e->user.sessions, it, tmp) {
 		struct session *s = LIST_ENTRY(it, struct session, of_user);
 		struct stream *t = &s->stream;
+		if (mail->place && mail->place < t->cursor && !(mail->flags & MAIL_INFO))
+			continue; /* what was sent after it is read from the store and shown already */
 		if (!t->behind) {
 			taken |= stream_show_unstored(chat, s, mail);
 			continue;

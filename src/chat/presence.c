@@ -75,7 +75,8 @@ void presence_show(struct chat *chat, const struct presence *p)
 				.text = buf_view(text) };
 	while (strs_next(p->followers, &cursor, &name) == 1) {
 		struct entity *e = map_get(&chat->entities, name);
-		if (e && e->kind == STORE_USER && e->user.session_count)
-			(void)mailbox_show_unstored(chat, e, &mail);
+		/* What waits for effects is shown to whom is there then: so all of it waits. */
+		if (e && e->kind == STORE_USER && (e->user.session_count || e->effects))
+			router_unstored(chat, e, &mail);
 	}
 }
