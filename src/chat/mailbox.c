@@ -419,6 +419,8 @@ static int stream_show_rows(struct chat *chat, struct session *s, struct str row
 			stream_hide(chat, s->entity, &op.mail);
 		else if (stream_show(chat, s, &op.mail) == NO_ROOM)
 			return 0;
+		else if (op.mail.seq >> STORE_SEQ_BITS == 0)
+			gap_close(&s->entity->user); /* told: what he misses from now on counts anew */
 		s->stream.cursor = op.mail.seq;
 	}
 	return r < 0 ? r : 1;
