@@ -8,7 +8,7 @@
 #define LONG_NAME "oooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooo" \
 		  "oooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooo"
 
-static struct said *said_new(enum said_kind kind, const char *id)
+struct said *said_new(enum said_kind kind, const char *id)
 {
 	struct said *said = calloc(1, sizeof(*said));
 	CHECK(said);
@@ -90,23 +90,6 @@ struct said *compose_plain(enum said_kind kind, const char *id, struct dice *d)
 	else
 		buf_printf(&b, ",\"t\":\"%s\"}}", kind == SAID_TIME ? "t" : "k");
 	said->text = buf_string(&b);
-	return said;
-}
-
-struct said *compose_admin(const char *id, enum admin_act act, int user, const char *token)
-{
-	static const char *const acts[] = { "cr", "del", "up" };
-	struct said *said = said_new(SAID_ADMIN, id);
-	struct buf b;
-	buf_init(&b, COMPOSE_MAX);
-	buf_printf(&b, "{\"rq\":{\"id\":\"%s\",\"ad\":{\"c\":\"%s\",\"i\":\"%s\"", id, acts[act], oracle_name(user));
-	if (act != ADMIN_ACT_DELETE)
-		buf_printf(&b, ",\"t\":\"%s\"", token);
-	BUF_LIT(&b, "}}}");
-	said->text = buf_string(&b);
-	said->to = user;
-	said->act = act;
-	(void)snprintf(said->token, sizeof(said->token), "%s", token);
 	return said;
 }
 
@@ -239,6 +222,14 @@ struct said *compose_odd(const char *id, bool by_admin, struct dice *d)
 		{ "{\"m\":{\"id\":\"%\",\"r\":\"" LONG_NAME "\",\"c\":1}}", "413", false, false },
 		{ "{\"m\":{\"r\":\"alice\",\"c\":1}}", "400", false, true },
 		{ "{\"srq\":{\"id\":\"%\",\"t\":\"zz\"}}", "400", false, false },
+		{ "{\"rq\":{\"id\":\"%\",\"g\":{\"t\":\"zz\",\"i\":\"chess\"}}}", "400", false, false },
+		{ "{\"rq\":{\"id\":\"%\",\"g\":{\"t\":\"a\",\"i\":\"chess\"}}}", "400", false, false },
+		{ "{\"rq\":{\"id\":\"%\",\"get\":{\"o\":\"zz\"}}}", "400", false, false },
+		{ "{\"rq\":{\"id\":\"%\",\"af\":[{\"n\":\"x\"}]}}", "400", false, false },
+		{ "{\"rq\":{\"id\":\"%\",\"b\":{}}}", "400", false, false },
+		{ "{\"rq\":{\"id\":\"%\",\"g\":{\"t\":\"i\",\"i\":\"alice\"}}}", "404", false, false },
+		{ "{\"rq\":{\"id\":\"%\",\"g\":{\"t\":\"c\",\"i\":\"alice\",\"n\":\"x\"}}}", "409", false, false },
+		{ "{\"rq\":{\"id\":\"%\",\"br\":{\"t\":\"i\",\"i\":\"bob\"}}}", "404", false, false },
 	};
 	return compose_odd_row(&odds[dice_between(d, by_admin, sizeof(odds) / sizeof(odds[0]) - 1)], id);
 }

@@ -8,9 +8,10 @@
 struct compose_flags { bool p0, sc0, pc0; };
 
 struct said *compose_login(const char *id, int user, const char *token, struct dice *d);
+struct said *said_new(enum said_kind kind, const char *id); /* without a text yet */
 /* LOGOUT, TIME, KNOCK. */
 struct said *compose_plain(enum said_kind kind, const char *id, struct dice *d);
-struct said *compose_admin(const char *id, enum admin_act act, int user, const char *token);
+struct said *compose_ask(const char *id, const struct ask *ask);
 /* `number` stands in the content, to tell a repeat with other content; `size` bytes of padding. */
 struct said *compose_message(const char *id, int from, int to, struct compose_flags flags,
 			     unsigned number, size_t size, struct dice *d);

@@ -11,19 +11,26 @@ const struct finding_row finding_rows[FINDING_COUNT] = {
 
 static const char *const oracle_names[ORACLE_NAMES] = {
 	"root", "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy",
+	"chess", "choir", "lunch", "radio", "train", "",
 };
 
-const char *oracle_name(int user)
+const char *oracle_name(int name)
 {
-	return user == TALK_NOBODY ? "nobody" : oracle_names[user];
+	return name == TALK_NOBODY ? "nobody" : oracle_names[name];
+}
+
+int oracle_any(struct str name)
+{
+	for (int i = 0; i < TALK_NAMES; i++)
+		if (str_eq(name, str_of(oracle_names[i])))
+			return i;
+	return TALK_NOBODY;
 }
 
 int oracle_user(struct str name)
 {
-	for (int u = 0; u < ORACLE_NAMES; u++)
-		if (str_eq(name, str_of(oracle_names[u])))
-			return u;
-	return TALK_NOBODY;
+	int i = oracle_any(name);
+	return i < TALK_USERS ? i : TALK_NOBODY;
 }
 
 void oracle_grow(void **array, unsigned n, unsigned *cap, size_t size)
@@ -46,6 +53,12 @@ struct oracle *oracle_create(const struct plan *plan, struct trace *trace, int64
 	o->trace = trace;
 	o->ack_ping_ms = ack_ping_ms;
 	o->stamp = 1;
+	for (int name = 0; name < TALK_NAMES; name++) {
+		o->model.name[name].owner = TALK_NOBODY;
+		o->accounts[name].gone_at = ORACLE_NOW;
+		for (int user = 0; user < TALK_USERS; user++)
+			o->accounts[name].out_at[user] = ORACLE_NOW;
+	}
 	return o;
 }
 
@@ -53,11 +66,22 @@ static void letter_free(struct letter *l)
 {
 	for (unsigned i = 0; i < l->sending_n; i++)
 		free(l->sendings[i].passed_on);
-	for (unsigned i = 0; i < l->copy_n; i++)
-		free(l->copies[i].text);
+	for (unsigned i = 0; i < l->copy_n; i++) {
+		free(l->copies[i]->text);
+		free(l->copies[i]);
+	}
 	free(l->sendings);
 	free(l->copies);
+	free(l->fans);
 	free(l);
+}
+
+static void watch_free(struct watch *w)
+{
+	free(w->shows);
+	free(w->pings);
+	free(w->pendings);
+	free(w);
 }
 
 void oracle_destroy(struct oracle **oracle)
@@ -71,12 +95,21 @@ void oracle_destroy(struct oracle **oracle)
 				next = l->next;
 				letter_free(l);
 			}
-	for (unsigned i = 0; i < o->watch_n; i++) {
-		free(o->watches[i]->shows);
-		free(o->watches[i]->pings);
-		free(o->watches[i]->pendings);
-		free(o->watches[i]);
+	for (unsigned i = 0; i < o->watch_n; i++)
+		watch_free(o->watches[i]);
+	for (int name = 0; name < ORACLE_NAMES; name++)
+		fifo_free(&o->accounts[name].box);
+	struct fan *fan;
+	while ((fan = fifo_pop(&o->fans))) {
+		free(fan->text);
+		free(fan);
 	}
+	void *asked;
+	while ((asked = fifo_pop(&o->asked)))
+		free(asked);
+	fifo_free(&o->fans);
+	fifo_free(&o->asked);
+	fifo_free(&o->open);
 	free(o->watches);
 	free(o);
 	*oracle = NULL;
@@ -113,7 +146,7 @@ void oracle_accuse(struct oracle *o, enum finding finding, const char *word, con
 void oracle_accuse_letter(struct oracle *o, enum finding finding, const struct letter *letter,
 			  const char *fmt, ...)
 {
-	static const char *const kinds[] = { "message", "p0 message", "dm", "nm" };
+	static const char *const kinds[] = { "message", "p0 message", "dm", "nm", "information", "gap" };
 	char all[256];
 	if (o->finding)
 		return;
@@ -142,18 +175,55 @@ struct letter *oracle_letter(const struct oracle *o, enum letter_kind kind, int 
 	return NULL;
 }
 
-bool oracle_copy_counts(const struct oracle *o, const struct letter *letter, const struct copy *copy)
+bool oracle_copy_counts(const struct oracle *o, const struct copy *copy)
 {
-	return o->accounts[letter->to].alive && o->accounts[letter->to].gen == copy->to_gen;
+	return o->accounts[copy->receiver].alive && o->accounts[copy->receiver].gen == copy->to_gen;
 }
 
-struct copy *oracle_copy(const struct oracle *o, const struct letter *letter)
+bool oracle_was(const struct oracle *o, int name, unsigned gen, uint64_t since)
 {
-	for (unsigned i = letter->copy_n; i-- > 0;)
-		if (letter->copies[i].to_gen == o->accounts[letter->to].gen &&
-		    letter->copies[i].from_gen == o->accounts[letter->from].gen)
-			return &letter->copies[i];
+	const struct account *a = &o->accounts[name];
+	return name == TALK_SERVER || !a->ended[gen] || a->ended[gen] > since;
+}
+
+bool oracle_taken(const struct oracle *o, const struct letter *l, uint64_t since)
+{
+	for (unsigned i = 0; i < l->copy_n; i++)
+		if (l->copies[i]->receiver == l->to && oracle_was(o, l->from, l->copies[i]->from_gen, since) &&
+		    oracle_was(o, l->to, l->copies[i]->to_gen, since))
+			return true;
+	for (unsigned i = 0; i < l->fan_n; i++)
+		if (oracle_was(o, l->from, l->fans[i]->from_gen, since) &&
+		    (oracle_was(o, l->to, l->fans[i]->place_gen, since) || l->fans[i]->committed > since))
+			return true;
+	return false;
+}
+
+struct copy *oracle_copy(const struct oracle *o, const struct letter *l, int receiver)
+{
+	for (unsigned i = l->copy_n; i-- > 0;)
+		if (l->copies[i]->receiver == receiver && l->copies[i]->to_gen == o->accounts[receiver].gen &&
+		    l->copies[i]->from_gen == o->accounts[l->from].gen)
+			return l->copies[i];
 	return NULL;
+}
+
+struct copy *oracle_copy_of(const struct oracle *o, int receiver, int sender, const char *id)
+{
+	const struct fifo *box = &o->accounts[receiver].box;
+	struct copy *best = NULL;
+	for (size_t i = 0; i < box->n; i++) {
+		struct copy *c = fifo_at(box, i);
+		if (c->letter->kind == LETTER_MESSAGE && c->letter->from == sender && oracle_copy_counts(o, c) &&
+		    strcmp(c->letter->id, id) == 0 && (!best || best->released))
+			best = c;
+	}
+	return best;
+}
+
+bool oracle_hidden(const struct oracle *o, const struct letter *l, uint64_t since)
+{
+	return l->to < TALK_USERS && l->from < TALK_USERS && o->blocked_at[l->to][l->from] > since;
 }
 
 bool oracle_volatile(const struct oracle *o, int user)
@@ -164,6 +234,11 @@ bool oracle_volatile(const struct oracle *o, int user)
 enum letter_kind oracle_receipt_kind(enum said_kind kind)
 {
 	return kind == SAID_DM ? LETTER_DM : LETTER_NM;
+}
+
+const struct model *oracle_model(const struct oracle *o)
+{
+	return &o->model;
 }
 
 bool oracle_user_alive(const struct oracle *o, int user)
@@ -180,13 +255,18 @@ const char *oracle_token(const struct oracle *o, int user)
 /* Could this sending be the one by which the letter was taken, or if `again`, any since? */
 static bool sending_possible(const struct letter *l, const struct sending *s, bool again)
 {
-	uint64_t last = l->copy_n ? l->copies[0].committed : again ? 0 : l->p0_shown;
+	uint64_t last = l->taken;
+	for (unsigned u = 0; u < TALK_USERS && !again && !last; u++)
+		last = l->p0_shown[u];
 	return !s->refused && (!last || s->handed < last);
 }
 
+/* What comes out of a broadcast has gone a way of its own. */
 static bool sending_before(const struct letter *x, const struct sending *a, const struct sending *b)
 {
-	uint64_t done = x->copy_n ? x->copies[0].committed : a->done;
+	uint64_t done = x->taken ? x->taken : a->done;
+	if (!a->link || !b->link)
+		return false;
 	if (a->link == b->link)
 		return a->handed < b->handed;
 	return done && done < b->handed;
@@ -218,8 +298,7 @@ void oracle_connected(struct oracle *o, unsigned link, int user)
 	o->watches[o->watch_n++] = w;
 }
 
-static struct letter *oracle_letter_make(struct oracle *o, enum letter_kind kind, int from, int to,
-					 const char *id)
+struct letter *oracle_letter_make(struct oracle *o, enum letter_kind kind, int from, int to, const char *id)
 {
 	struct letter *l = oracle_letter(o, kind, from, to, id);
 	if (l)
@@ -235,30 +314,57 @@ static struct letter *oracle_letter_make(struct oracle *o, enum letter_kind kind
 	return l;
 }
 
-static unsigned oracle_sending(struct oracle *o, struct letter *l, unsigned link, const char *passed_on)
+struct sending *oracle_sending(struct oracle *o, struct letter *l, unsigned link, const char *passed_on)
 {
 	ORACLE_GROW(l->sendings, l->sending_n, l->sending_cap);
-	struct sending *s = &l->sendings[l->sending_n];
-	*s = (struct sending){ .link = link, .handed = o->stamp, .passed_on = strdup(passed_on) };
+	struct sending *s = &l->sendings[l->sending_n++];
+	*s = (struct sending){ .link = link, .handed = o->stamp, .passed_on = strdup(passed_on),
+		.place = TALK_NOBODY };
 	CHECK(s->passed_on);
 	o->counts.sent++;
-	return l->sending_n++;
+	return s;
 }
 
 /* A dm or nm: the server now knows that the message arrived. */
 static void oracle_acked(struct oracle *o, struct watch *w, const struct said *said, struct pending *p)
 {
-	struct letter *l = oracle_letter(o, LETTER_MESSAGE, said->to, w->user, said->of);
-	struct copy *c = NULL;
-	for (unsigned i = 0; l && i < l->copy_n; i++) {
-		if (l->copies[i].to_gen != o->accounts[w->user].gen)
+	struct copy *c = oracle_copy_of(o, w->user, said->to, said->of);
+	const struct fifo *box = &o->accounts[w->user].box;
+	for (size_t i = 0; c && i < box->n; i++) {
+		struct copy *same = fifo_at(box, i);
+		if (same->letter->kind != LETTER_MESSAGE || same->letter->from != said->to ||
+		    !oracle_copy_counts(o, same) || strcmp(same->letter->id, said->of) != 0)
 			continue;
-		c = &l->copies[i];
-		c->acked |= said->kind == SAID_DM ? ACK_DM : ACK_NM;
-		c->acked_at = o->stamp;
-		c->acked_ms = o->trace->ms;
+		same->acked |= said->kind == SAID_DM ? ACK_DM : ACK_NM;
+		same->acked_at = o->stamp;
+		same->acked_ms = o->trace->ms;
 	}
 	p->known = c && c->received && c->from_gen == o->accounts[said->to].gen;
+}
+
+char *oracle_readdressed(const char *text, int place, int receiver)
+{
+	char was[TALK_ID_MAX];
+	(void)snprintf(was, sizeof(was), "\"r\":\"%s\",", oracle_name(place));
+	const char *at = strstr(text, was);
+	size_t size = strlen(text) + TALK_ID_MAX;
+	char *out = malloc(size);
+	CHECK(at && out);
+	(void)snprintf(out, size, "%.*s\"r\":\"%s\",%s", (int)(at - text), text, oracle_name(receiver),
+		       at + strlen(was));
+	return out;
+}
+
+/* p 0 to what is or may become a broadcast: it may come out of it to anybody. */
+static void oracle_handed_p0(struct oracle *o, const struct watch *w, const struct said *said)
+{
+	uint8_t kind = o->model.name[said->to].kind;
+	for (int user = 1; user <= (int)o->plan->users && kind != STORE_USER && kind != STORE_GROUP; user++) {
+		struct letter *l = oracle_letter_make(o, LETTER_P0, w->user, user, said->id);
+		char *text = oracle_readdressed(said->passed_on, said->to, user);
+		oracle_sending(o, l, 0, text)->place = said->to;
+		free(text);
+	}
 }
 
 static void oracle_handed_letter(struct oracle *o, struct watch *w, const struct said *said,
@@ -272,10 +378,20 @@ static void oracle_handed_letter(struct oracle *o, struct watch *w, const struct
 							  : oracle_receipt_kind(said->kind);
 	const char *id = said->kind == SAID_MESSAGE ? said->id : said->of;
 	p->letter = oracle_letter_make(o, kind, w->user, said->to, id);
-	p->sending = oracle_sending(o, p->letter, w->link, said->passed_on);
-	p->letter->sendings[p->sending].of_p0 = said->of_p0;
+	p->sending = p->letter->sending_n;
+	oracle_sending(o, p->letter, w->link, said->passed_on)->of_p0 = said->of_p0;
+	if (kind == LETTER_P0)
+		oracle_handed_p0(o, w, said);
 	if (said->kind != SAID_MESSAGE && w->live && !said->of_p0)
 		oracle_acked(o, w, said, p);
+}
+
+static void oracle_handed_login(struct oracle *o, struct watch *w)
+{
+	if (w->live)
+		return;
+	w->login_handed = o->stamp;
+	w->login_quiet = o->quiet;
 }
 
 void oracle_handed(struct oracle *o, unsigned link, const struct said *said)
@@ -285,23 +401,21 @@ void oracle_handed(struct oracle *o, unsigned link, const struct said *said)
 	ORACLE_GROW(w->pendings, w->pending_n, w->pending_cap);
 	struct pending *p = &w->pendings[w->pending_n++];
 	*p = (struct pending){ .kind = said->kind, .handed = o->stamp, .early = !w->live,
-		.to = said->to, .code = said->code, .act = said->act, .malformed = said->malformed,
-		.loose = said->loose };
+		.to = said->to, .code = said->code, .malformed = said->malformed, .loose = said->loose };
 	(void)snprintf(p->id, sizeof(p->id), "%s", said->id);
 	(void)snprintf(p->token, sizeof(p->token), "%s", said->token);
 	w->malformed_row = said->malformed ? w->malformed_row + 1 : 0;
 	w->malformed_over |= w->malformed_row >= 16;
 	switch (said->kind) {
 	case SAID_LOGIN:
-		if (!w->live)
-			w->login_handed = o->stamp;
+		oracle_handed_login(o, w);
 		break;
 	case SAID_LOGOUT:
 		w->logout = true;
 		p->optional = true;
 		break;
-	case SAID_ADMIN:
-		o->accounts[said->to].admin_handed = o->stamp;
+	case SAID_ASK:
+		p->asked = changed_ask(o, w, said);
 		break;
 	case SAID_MESSAGE:
 	case SAID_DM:
@@ -324,9 +438,9 @@ void oracle_pong(struct oracle *o, unsigned link, struct str payload)
 		if (!str_eq(payload, (struct str){ p->payload, p->n }))
 			continue;
 		for (unsigned k = 0; k < p->shows; k++) {
-			if (w->shows[k].copy < 0)
+			struct copy *c = w->shows[k].copy;
+			if (!c)
 				continue;
-			struct copy *c = &w->shows[k].letter->copies[w->shows[k].copy];
 			c->acked |= ACK_PONG;
 			c->acked_at = o->stamp;
 			c->acked_ms = o->trace->ms;
@@ -345,14 +459,15 @@ void oracle_received(struct oracle *o, unsigned link, unsigned show)
 	o->stamp++;
 	o->counts.received++;
 	s->received = true;
-	if (s->copy >= 0)
-		s->letter->copies[s->copy].received = true;
+	if (s->copy)
+		s->copy->received = true;
 }
 
 void oracle_gone(struct oracle *o, unsigned link)
 {
-	o->stamp++;
-	oracle_watch(o, link)->closed = true;
+	struct watch *w = oracle_watch(o, link);
+	w->closed = true;
+	w->closed_at = ++o->stamp;
 }
 
 void oracle_store_failed(struct oracle *o)
@@ -363,16 +478,18 @@ void oracle_store_failed(struct oracle *o)
 void oracle_crashed(struct oracle *o)
 {
 	o->stamp++;
-	for (unsigned i = 0; i < o->watch_n; i++)
-		o->watches[i]->closed = true;
-	for (int from = 0; from < ORACLE_NAMES; from++)
-		for (int to = 0; to < ORACLE_NAMES; to++)
-			for (struct letter *l = o->pairs[from][to]; l; l = l->next)
-				for (unsigned i = 0; i < l->copy_n; i++) {
-					struct copy *c = &l->copies[i];
-					c->acked = c->released ? c->acked : 0;
-					c->sure = c->released ? o->stamp : 0;
-				}
+	for (unsigned i = 0; i < o->watch_n; i++) {
+		struct watch *w = o->watches[i];
+		w->closed_at = w->closed ? w->closed_at : o->stamp;
+		w->closed = true;
+	}
+	for (int user = 0; user < TALK_USERS; user++)
+		for (size_t i = 0; i < o->accounts[user].box.n; i++) {
+			struct copy *c = fifo_at(&o->accounts[user].box, i);
+			c->acked = c->released ? c->acked : 0;
+			c->sure = c->released ? o->stamp : 0;
+		}
+	changed_forget(o, true);
 }
 
 void oracle_kicked(struct oracle *o, int user)
@@ -385,7 +502,10 @@ void oracle_kicked(struct oracle *o, int user)
 
 void oracle_quiet(struct oracle *o)
 {
-	o->quiet = ++o->stamp;
+	o->stamp++;
+	presence_check(o);
+	changed_forget(o, false);
+	o->quiet = o->stamp;
 }
 
 /* --- the end --- */
@@ -398,23 +518,59 @@ static const struct pending *watch_unanswered(const struct watch *w)
 	return NULL;
 }
 
-/* Calls accuse (unless NULL) for the first copy that is not where it should be. */
-static bool oracle_letters_settled(const struct oracle *o, struct oracle *accuse)
+/* Was it shown on a session that is still there? */
+static bool copy_is_shown(const struct oracle *o, const struct copy *c)
 {
-	for (int from = 0; from < ORACLE_NAMES; from++)
-		for (int to = 0; to < ORACLE_NAMES; to++)
-			for (const struct letter *l = o->pairs[from][to]; l; l = l->next)
-				for (unsigned i = 0; i < l->copy_n; i++) {
-					const struct copy *c = &l->copies[i];
-					bool had = c->received || oracle_volatile(o, from) || oracle_volatile(o, to);
-					if (!oracle_copy_counts(o, l, c) || (had && c->released))
-						continue;
-					if (accuse)
-						oracle_accuse_letter(accuse, c->received ? FINDING_UNRELEASED
-							: FINDING_LOST, l, "sequence %#llx",
-							(unsigned long long)c->seq);
-					return false;
-				}
+	for (unsigned i = 0; i < o->watch_n; i++) {
+		const struct watch *w = o->watches[i];
+		for (unsigned k = 0; k < w->show_n && w->user == c->receiver && w->live && !w->closed; k++)
+			if (w->shows[k].copy == c)
+				return true;
+	}
+	return false;
+}
+
+/* Has he got it, and is it acknowledged? A gap he did not see yet is told at the next login. */
+static bool copy_settled(const struct oracle *o, const struct copy *c)
+{
+	const struct letter *l = c->letter;
+	bool unsteady = oracle_volatile(o, l->from) || oracle_volatile(o, c->receiver);
+	bool hidden = oracle_direct(c) && oracle_hidden(o, l, c->committed);
+	if (!oracle_copy_counts(o, c) || (l->kind == LETTER_GAP && (c->released || !copy_is_shown(o, c))))
+		return true;
+	if (!c->released)
+		return false;
+	return c->received || unsteady || hidden || stored_twins(o, c->receiver, l->from, l->id) > 1;
+}
+
+/* Calls accuse (unless NULL) for the first copy that is not where it should be. */
+static bool oracle_boxes_settled(const struct oracle *o, struct oracle *accuse)
+{
+	for (int user = 0; user < TALK_USERS; user++)
+		for (size_t i = 0; i < o->accounts[user].box.n; i++) {
+			const struct copy *c = fifo_at(&o->accounts[user].box, i);
+			if (copy_settled(o, c))
+				continue;
+			if (accuse)
+				oracle_accuse_letter(accuse, c->received ? FINDING_UNRELEASED : FINDING_LOST,
+					c->letter, "sequence %#llx of %s", (unsigned long long)c->seq,
+					oracle_name(user));
+			return false;
+		}
+	return true;
+}
+
+static bool oracle_fans_settled(const struct oracle *o, struct oracle *accuse)
+{
+	for (size_t i = 0; i < o->fans.n; i++) {
+		const struct fan *f = fifo_at(&o->fans, i);
+		if (f->done_n == f->slice_n)
+			continue;
+		if (accuse)
+			oracle_accuse_letter(accuse, FINDING_LOST, f->letter, "%u of %u slices of fan-out %#llx "
+				"never became mail", f->slice_n - f->done_n, f->slice_n, (unsigned long long)f->seq);
+		return false;
+	}
 	return true;
 }
 
@@ -423,7 +579,20 @@ bool oracle_settled(const struct oracle *o)
 	for (unsigned i = 0; i < o->watch_n; i++)
 		if (watch_unanswered(o->watches[i]))
 			return false;
-	return oracle_letters_settled(o, NULL);
+	return oracle_fans_settled(o, NULL) && oracle_boxes_settled(o, NULL);
+}
+
+/* Who missed something before he logged in was told so. */
+static void oracle_finish_gaps(struct oracle *o, const struct watch *w)
+{
+	const struct account *a = &o->accounts[w->user];
+	for (int about = 0; w->live && !w->closed && about < ORACLE_NAMES; about++) {
+		bool shown;
+		(void)stored_gap_sum(o, w->user, about, &shown);
+		if (a->missed[about] && a->missed_at[about] < w->login_quiet && !shown)
+			oracle_accuse(o, FINDING_GAP, oracle_name(about), "%s missed %u of %s and was not told on link %u",
+				      oracle_name(w->user), a->missed[about], oracle_name(about), w->link);
+	}
 }
 
 void oracle_finish(struct oracle *o)
@@ -436,8 +605,10 @@ void oracle_finish(struct oracle *o)
 				      "'%s' (kind %d)", w->link, oracle_name(w->user), p->id, p->kind);
 		if (!w->closed && w->live && w->logout)
 			oracle_accuse(o, FINDING_SILENT, "", "link %u logged out and was not closed", w->link);
+		oracle_finish_gaps(o, w);
 	}
-	(void)oracle_letters_settled(o, o);
+	(void)oracle_fans_settled(o, o);
+	(void)oracle_boxes_settled(o, o);
 }
 
 struct oracle_counts oracle_counts(const struct oracle *o)
@@ -458,7 +629,7 @@ bool oracle_was_stored(const struct oracle *o, const char *id)
 	for (int from = 0; from < ORACLE_NAMES; from++)
 		for (int to = 0; to < ORACLE_NAMES; to++) {
 			const struct letter *l = oracle_letter(o, LETTER_MESSAGE, from, to, id);
-			if (l && l->copy_n)
+			if (l && l->taken)
 				return true;
 		}
 	return false;
@@ -468,5 +639,15 @@ bool oracle_was_released(const struct oracle *o, const char *from, const char *t
 {
 	const struct letter *l = oracle_letter(o, LETTER_MESSAGE, oracle_user(str_of(from)),
 					       oracle_user(str_of(to)), id);
-	return l && l->copy_n && l->copies[0].released && l->copies[0].released < o->quiet;
+	return l && l->copy_n && l->copies[0]->released && l->copies[0]->released < o->quiet;
+}
+
+int oracle_outsider(const struct oracle *o, int place)
+{
+	for (unsigned i = 0; i < o->watch_n; i++) {
+		const struct watch *w = o->watches[i];
+		if (w->live && !w->closed && !o->accounts[place].in_at[w->user])
+			return w->user;
+	}
+	return TALK_NOBODY;
 }

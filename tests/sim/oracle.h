@@ -1,11 +1,19 @@
 /* The checker: is told everything that passes between clients, cores and store, keeps its own
- * picture of it, and says when a promise of protocol.md section 12 is broken. It knows nothing
+ * picture of it, and says when a promise of protocol.md is broken. It knows nothing
  * of how the server works; what it knows of the store are the transactions that became durable.
  * Only the first finding of a run counts.
+ *
+ *   oracle.c           what clients do, and the end
+ *   oracle_stored.c    mail that became durable: mailboxes, acknowledgements, fan-outs
+ *   oracle_changed.c   changes that became durable: each must be what some request asks for
+ *   oracle_heard.c     what the server answers
+ *   oracle_shown.c     messages, receipts and information it shows; pings and closes
+ *   oracle_presence.c  logins and logouts it tells of
  *
  * Links are numbered by the world from 1 and never used twice. */
 #pragma once
 #include "base/str.h"
+#include "model.h"
 #include "packet/close.h"
 #include "plan.h"
 #include "talk.h"
@@ -32,9 +40,10 @@ enum finding oracle_finding(const struct oracle *o, const char **details_out,
 void oracle_accuse(struct oracle *o, enum finding finding, const char *word, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
 
-/* Name of a user, and back; TALK_NOBODY for one that is none. */
-const char *oracle_name(int user);
+/* A name, and back: of users only, or of any; TALK_NOBODY for what is none. */
+const char *oracle_name(int name);
 int oracle_user(struct str name);
+int oracle_any(struct str name);
 
 /* --- what clients do --- */
 void oracle_connected(struct oracle *o, unsigned link, int user);
@@ -66,6 +75,7 @@ void oracle_quiet(struct oracle *o);
 /* Has everyone got everything and acknowledged it? */
 bool oracle_settled(const struct oracle *o);
 bool oracle_user_alive(const struct oracle *o, int user);
+const struct model *oracle_model(const struct oracle *o); /* what is durable */
 const char *oracle_token(const struct oracle *o, int user); /* as it is now */
 void oracle_finish(struct oracle *o);
 
@@ -73,6 +83,11 @@ void oracle_finish(struct oracle *o);
 bool oracle_live(const struct oracle *o, unsigned link);
 bool oracle_was_stored(const struct oracle *o, const char *id); /* any message of that id */
 bool oracle_was_released(const struct oracle *o, const char *from, const char *to, const char *id);
+/* A user with a session who is not in this group, nor was; TALK_NOBODY: none. */
+int oracle_outsider(const struct oracle *o, int place);
 
-struct oracle_counts { unsigned sent, stored, shown, received, released, receipts, pings, refused; };
+struct oracle_counts {
+	unsigned sent, stored, shown, received, released, receipts, pings, refused;
+	unsigned asked, changes, fans, told; /* requests; changes durable; fan-outs; li and lo */
+};
 struct oracle_counts oracle_counts(const struct oracle *o);

@@ -1,13 +1,13 @@
-/* What the server says: packets, pings, closes. */
+/* What the server answers. */
 #include "oracle_state.h"
 
 /* How well a packet answers a question: 0 not at all. */
 static unsigned pending_fits(const struct oracle *o, const struct pending *p, const struct heard *h)
 {
 	bool letter = p->kind == SAID_MESSAGE || p->kind == SAID_DM || p->kind == SAID_NM;
-	bool stored = letter && p->letter && (p->letter->kind == LETTER_P0 || oracle_copy(o, p->letter));
 	if (p->answered)
 		return 0;
+	bool stored = letter && p->letter && (p->letter->kind == LETTER_P0 || oracle_taken(o, p->letter, p->handed));
 	if (h->kind == HEARD_SR)
 		return letter && !p->optional && strcmp(p->id, h->of) == 0 ? 1u + stored : 0;
 	if (p->loose && h->kind == HEARD_ERROR && !h->id[0])
@@ -16,7 +16,8 @@ static unsigned pending_fits(const struct oracle *o, const struct pending *p, co
 		return 0;
 	switch (h->kind) {
 	case HEARD_LOGIN: return p->kind == SAID_LOGIN;
-	case HEARD_DONE: return p->kind == SAID_ADMIN;
+	case HEARD_DONE: return p->kind == SAID_ASK && p->asked->ask.kind < ASK_FOLLOWINGS;
+	case HEARD_CONTENT: return p->kind == SAID_ASK && p->asked->ask.kind >= ASK_FOLLOWINGS;
 	case HEARD_TIME: return p->kind == SAID_TIME;
 	case HEARD_KNOCK: return p->kind == SAID_KNOCK;
 	case HEARD_ERROR: return 1u + !stored;
@@ -76,48 +77,83 @@ static void heard_login(struct oracle *o, struct watch *w, const struct heard *h
 
 /* --- answers --- */
 
-static bool plan_store_fails(const struct plan *p)
+bool heard_plan_fails(const struct plan *p)
 {
 	return p->refuse || p->read_failure || p->overload;
 }
 
-/* Could the receiver's mailbox be full? Counts all that is or may yet be in it. */
-static bool mailbox_may_be_full(const struct oracle *o, const struct pending *p)
+bool heard_mailbox_may_be_full(const struct oracle *o, int user, size_t bytes)
 {
-	uint64_t n = 0, bytes = p->letter ? strlen(p->letter->sendings[p->sending].passed_on) : 0;
-	for (int from = 0; p->letter && from < ORACLE_NAMES; from++)
-		for (const struct letter *l = o->pairs[from][p->to]; l; l = l->next) {
-			if (l->kind != LETTER_MESSAGE)
-				continue;
-			for (unsigned i = 0; i < l->copy_n; i++)
-				if (oracle_copy_counts(o, l, &l->copies[i]) &&
-				    (!l->copies[i].released || l->copies[i].released > o->quiet)) {
-					n++;
-					bytes += l->copies[i].bytes;
-				}
-			for (unsigned i = 0; !l->copy_n && i < l->sending_n; i++)
-				if (!l->sendings[i].refused) {
+	uint64_t n = 0;
+	for (size_t i = 0; i < o->accounts[user].box.n; i++) {
+		const struct copy *c = fifo_at(&o->accounts[user].box, i);
+		if (c->letter->kind == LETTER_MESSAGE && oracle_copy_counts(o, c) &&
+		    (!c->released || c->released > o->quiet)) {
+			n++;
+			bytes += c->bytes;
+		}
+	}
+	for (int from = 0; from < TALK_USERS; from++)
+		for (const struct letter *l = o->pairs[from][user]; l; l = l->next)
+			for (unsigned i = 0; l->kind == LETTER_MESSAGE && !l->copy_n && i < l->sending_n; i++)
+				if (!l->sendings[i].refused || l->sendings[i].done > o->quiet) {
 					n++;
 					bytes += strlen(l->sendings[i].passed_on);
 				}
-		}
+	for (size_t i = 0; i < o->fans.n; i++) {
+		const struct fan *f = fifo_at(&o->fans, i);
+		for (unsigned k = 0; k < f->slice_n && !f->broadcast; k++)
+			if (!f->done[k] && f->slice[k] & oracle_bit(user)) {
+				n++;
+				bytes += strlen(f->text);
+			}
+	}
 	return n >= o->plan->mailbox_max_messages || bytes > o->plan->mailbox_max_bytes;
+}
+
+/* Does somebody who comes and goes have to do with it? He may go meanwhile. */
+static bool letter_unsteady(const struct oracle *o, int user, const struct pending *p)
+{
+	return oracle_volatile(o, p->to) || oracle_volatile(o, user);
 }
 
 /* May a well-formed message or receipt get this error? */
 static bool letter_may_be_refused(const struct oracle *o, int user, const struct pending *p, const char *code)
 {
+	bool nobody = p->to == TALK_NOBODY;
 	if (strcmp(code, "401") == 0)
 		return p->early;
 	if (strcmp(code, "503") == 0)
-		return plan_store_fails(o->plan);
+		return heard_plan_fails(o->plan);
+	if (strcmp(code, "403") == 0)
+		return p->kind == SAID_MESSAGE && !nobody && o->accounts[p->to].out_at[user] > p->handed;
 	if (strcmp(code, "507") == 0)
-		return p->kind == SAID_MESSAGE && (mailbox_may_be_full(o, p) || oracle_volatile(o, p->to) ||
-							     oracle_volatile(o, user));
+		return p->kind == SAID_MESSAGE && p->letter && p->to < TALK_USERS &&
+		       (letter_unsteady(o, user, p) || heard_mailbox_may_be_full(o, p->to,
+			       strlen(p->letter->sendings[p->sending].passed_on)));
 	if (strcmp(code, "404") == 0)
-		return p->to == TALK_NOBODY || oracle_volatile(o, p->to) || oracle_volatile(o, user) ||
+		return nobody || letter_unsteady(o, user, p) || o->accounts[p->to].gone_at > p->handed ||
 		       (p->kind != SAID_MESSAGE && !p->known);
 	return false;
+}
+
+/* Is somebody in it who comes and goes? While he goes, it has to be tried again. */
+static bool asked_unsteady(const struct oracle *o, const struct asked *a)
+{
+	bool is = oracle_volatile(o, a->user) || (a->ask.name != TALK_NOBODY && oracle_volatile(o, a->ask.name));
+	for (unsigned i = 0; i < a->ask.who_n; i++)
+		is |= oracle_volatile(o, a->ask.who[i]);
+	return is;
+}
+
+static bool asked_may_be_refused(const struct oracle *o, const struct asked *a, const char *code)
+{
+	unsigned bit = model_code(code);
+	bool named = a->codes & MODEL_OK;
+	if (strcmp(code, "503") == 0)
+		return heard_plan_fails(o->plan) || asked_unsteady(o, a);
+	return a->codes & bit || (named && bit == MODEL_404 && a->named.missing) ||
+	       (named && bit == MODEL_403 && a->named.blocking);
 }
 
 static bool request_may_be_refused(const struct oracle *o, const struct watch *w, const struct pending *p,
@@ -125,13 +161,19 @@ static bool request_may_be_refused(const struct oracle *o, const struct watch *w
 {
 	if (strcmp(code, "401") == 0)
 		return p->kind != SAID_LOGIN && p->early;
+	if (p->kind == SAID_ASK)
+		return asked_may_be_refused(o, p->asked, code);
 	if (strcmp(code, "503") == 0)
-		return (p->kind == SAID_LOGIN || p->kind == SAID_ADMIN) && plan_store_fails(o->plan);
-	if (p->kind == SAID_LOGIN)
-		return strcmp(code, "400") == 0 && w->live;
-	if (p->kind == SAID_ADMIN && w->user != ORACLE_ADMIN)
-		return strcmp(code, "403") == 0;
-	return p->kind == SAID_ADMIN && (strcmp(code, "404") == 0 || strcmp(code, "409") == 0);
+		return p->kind == SAID_LOGIN && heard_plan_fails(o->plan);
+	return p->kind == SAID_LOGIN && strcmp(code, "400") == 0 && w->live;
+}
+
+static void heard_ask_failed(struct oracle *o, const struct watch *w, const struct heard *h, struct asked *a)
+{
+	if (a->committed && !changed_exchange(o, a))
+		oracle_accuse(o, FINDING_REFUSED, a->id, "request '%s' of %s got %s, but was done", a->id,
+			      oracle_name(w->user), h->code);
+	changed_answered(o, a);
 }
 
 static void heard_error(struct oracle *o, struct watch *w, const struct heard *h, struct pending *p, bool sure)
@@ -139,52 +181,77 @@ static void heard_error(struct oracle *o, struct watch *w, const struct heard *h
 	bool letter = p->kind == SAID_MESSAGE || p->kind == SAID_DM || p->kind == SAID_NM;
 	bool fine = p->kind == SAID_ODD ? strcmp(h->code, p->code) == 0 ||
 						  (p->early && !p->malformed && strcmp(h->code, "401") == 0) ||
-						  (plan_store_fails(o->plan) && strcmp(h->code, "503") == 0)
+						  (heard_plan_fails(o->plan) && strcmp(h->code, "503") == 0)
 		    : letter ? letter_may_be_refused(o, w->user, p, h->code)
 			     : request_may_be_refused(o, w, p, h->code);
 	if (!fine)
 		oracle_accuse(o, FINDING_REFUSED, p->id, "link %u of %s: id '%s' (kind %d) got %s", w->link,
 			      oracle_name(w->user), p->id, p->kind, h->code);
+	if (p->asked)
+		heard_ask_failed(o, w, h, p->asked);
 	if (!letter || !p->letter || !sure)
 		return;
 	struct sending *s = &p->letter->sendings[p->sending];
 	s->refused = true;
 	s->done = o->stamp;
 	o->counts.refused++;
-	const struct copy *c = oracle_copy(o, p->letter);
-	if (c && c->committed > p->handed && p->letter->sending_n == 1)
+	if (p->letter->taken > p->handed && p->letter->sending_n == 1)
 		oracle_accuse_letter(o, FINDING_REFUSED, p->letter, "got %s, but was stored", h->code);
 }
 
-/* What a receipt of the server says about a message: it is stored. */
-static void heard_sr_message(struct oracle *o, struct letter *l)
+/* Any sending of it may have vanished; then this one is a repeat. */
+static bool letter_hidden(const struct oracle *o, const struct letter *l)
 {
-	if (l->kind == LETTER_MESSAGE && !oracle_copy(o, l) && !oracle_volatile(o, l->to) &&
-	    !oracle_volatile(o, l->from))
+	bool hidden = false;
+	for (unsigned i = 0; i < l->sending_n; i++)
+		hidden |= !l->sendings[i].refused && oracle_hidden(o, l, l->sendings[i].handed);
+	return hidden;
+}
+
+static void letter_vanished(struct oracle *o, struct letter *l)
+{
+	l->vanished = o->stamp;
+	l->vanished_from = o->accounts[l->from].gen;
+	l->vanished_to = o->accounts[l->to].gen;
+}
+
+/* What a receipt of the server says about a message: it is stored, or it vanished because the receiver
+ * blocks the sender. */
+static void heard_sr_message(struct oracle *o, struct letter *l, const struct pending *p)
+{
+	if (l->kind != LETTER_MESSAGE || oracle_taken(o, l, p->handed) || oracle_volatile(o, l->to) ||
+	    oracle_volatile(o, l->from) || l->vanished)
+		return;
+	if (!letter_hidden(o, l)) {
 		oracle_accuse_letter(o, FINDING_EARLY, l, "receipted before it was stored");
+		return;
+	}
+	letter_vanished(o, l);
 }
 
 /* And about a dm or nm: the message is released, the receipt stored. */
 static void heard_sr_receipt(struct oracle *o, const struct watch *w, const struct pending *p)
 {
-	struct letter *l = oracle_letter(o, LETTER_MESSAGE, p->to, w->user, p->letter->id);
-	if (p->of_p0)
+	if (p->of_p0 || oracle_volatile(o, w->user) || oracle_volatile(o, p->to))
 		return;
 	struct copy *c = NULL;
-	for (unsigned i = 0; l && i < l->copy_n; i++)
-		if (l->copies[i].to_gen == o->accounts[w->user].gen && (!c || !c->released))
-			c = &l->copies[i];
-	if (oracle_volatile(o, w->user) || oracle_volatile(o, p->to))
-		return;
+	for (size_t i = 0; i < o->accounts[w->user].box.n; i++) {
+		struct copy *x = fifo_at(&o->accounts[w->user].box, i);
+		if (x->letter->kind == LETTER_MESSAGE && x->letter->from == p->to &&
+		    strcmp(x->letter->id, p->letter->id) == 0 && (!c || !c->released))
+			c = x;
+	}
 	if (!c) {
 		oracle_accuse_letter(o, FINDING_INVENTED, p->letter, "receipted, but there is no such message");
 		return;
 	}
-	bool sender_there = o->accounts[l->from].alive && o->accounts[l->from].gen == c->from_gen;
+	bool hidden = letter_hidden(o, p->letter), wanted = !(c->flags & MAIL_NO_PC) && !hidden;
 	if (!c->released)
 		oracle_accuse_letter(o, FINDING_EARLY, p->letter, "receipted before the release was stored");
-	else if (!(c->flags & MAIL_NO_PC) && sender_there && !oracle_copy(o, p->letter))
+	else if (wanted && !oracle_copy(o, p->letter, p->to) && !p->letter->vanished)
 		oracle_accuse_letter(o, FINDING_EARLY, p->letter, "receipted before it was stored");
+	if (hidden && !oracle_copy(o, p->letter, p->to))
+		letter_vanished(o, p->letter);
 	if (!c->sure)
 		c->sure = o->stamp;
 }
@@ -200,12 +267,64 @@ static void heard_sr(struct oracle *o, struct watch *w, struct pending *p)
 	if (!w->live)
 		oracle_accuse(o, FINDING_ANSWER, p->id, "receipt before login");
 	else if (p->kind == SAID_MESSAGE)
-		heard_sr_message(o, p->letter);
+		heard_sr_message(o, p->letter, p);
 	else
 		heard_sr_receipt(o, w, p);
 }
 
-static void heard_answer(struct oracle *o, struct watch *w, const struct heard *h, struct str text)
+/* The request succeeded: it is durable by now, or there was nothing to change. */
+static void heard_done(struct oracle *o, const struct watch *w, struct asked *a)
+{
+	if (!w->live)
+		oracle_accuse(o, FINDING_ANSWER, a->id, "request '%s' of %s answered before login", a->id,
+			      oracle_name(w->user));
+	bool fine = (a->named.fine & a->named.all) == a->named.all;
+	if (!a->committed && !(a->idle && fine) && !changed_exchange(o, a))
+		oracle_accuse(o, FINDING_EARLY, a->id, "request '%s' of %s succeeded before it was stored", a->id,
+			      oracle_name(w->user));
+	if ((a->ask.kind == ASK_BLOCK || a->ask.kind == ASK_UNBLOCK) && a->ask.who[0] >= 0)
+		o->block_told[a->user][a->ask.who[0]] = o->stamp;
+	changed_answered(o, a);
+}
+
+/* What nothing has changed since it was asked for must be so. */
+static void heard_content(struct oracle *o, const struct watch *w, struct asked *a, struct str text)
+{
+	struct buf must;
+	int64_t created_ms = a->ask.name == TALK_NOBODY ? 0 : o->accounts[a->ask.name].created_ms;
+	buf_init(&must, 1 << 14);
+	buf_printf(&must, "{\"rp\":{\"id\":\"%s\",", a->id);
+	bool known = model_reply(&o->model, a->user, &a->ask, created_ms, &must);
+	BUF_LIT(&must, "}}");
+	if (!w->live || !(a->codes & MODEL_OK))
+		oracle_accuse(o, FINDING_VIEW, a->id, "%s got %.*s, but must be refused", oracle_name(w->user),
+			      STR_ARG(text));
+	else if (known && o->model_changed < a->handed && !str_eq(text, buf_view(&must)))
+		oracle_accuse(o, FINDING_VIEW, a->id, "%s got %.*s, not %.*s", oracle_name(w->user), STR_ARG(text),
+			      STR_ARG(buf_view(&must)));
+	buf_deinit(&must);
+	changed_answered(o, a);
+}
+
+/* "0" online, "-1" never or blocked, else a time. */
+static void heard_state(struct oracle *o, const struct watch *w, const struct asked *a, struct str text)
+{
+	static const char online[] = "\"v\":\"0\"}}}";
+	bool says = text.n > sizeof(online) && memcmp(text.p + text.n - sizeof(online) + 1, online,
+						       sizeof(online) - 1) == 0;
+	int user = a->ask.name;
+	bool steady = user != TALK_NOBODY && user < TALK_USERS && o->model_changed < a->handed;
+	for (unsigned i = 0; i < o->watch_n && steady; i++)
+		steady = o->watches[i]->user != user ||
+			 (o->watches[i]->live_at < a->handed && o->watches[i]->closed_at < a->handed);
+	if (!steady)
+		return;
+	if (says != presence_online(o, user) && !o->model.block[user][a->user])
+		oracle_accuse(o, FINDING_VIEW, a->id, "%s got %.*s, but %s is %s", oracle_name(w->user), STR_ARG(text),
+			      oracle_name(user), says ? "offline" : "online");
+}
+
+void heard_answer(struct oracle *o, struct watch *w, const struct heard *h, struct str text)
 {
 	bool sure;
 	struct pending *p = watch_question(o, w, h, &sure);
@@ -226,250 +345,16 @@ static void heard_answer(struct oracle *o, struct watch *w, const struct heard *
 		heard_sr(o, w, p);
 		break;
 	case HEARD_DONE:
-		if (w->user != ORACLE_ADMIN || !w->live)
-			oracle_accuse(o, FINDING_ANSWER, p->id, "%s administers", oracle_name(w->user));
-		else if (o->accounts[p->to].changed < p->handed)
-			oracle_accuse(o, FINDING_EARLY, p->id, "request '%s' succeeded before it was stored", p->id);
+		heard_done(o, w, p->asked);
+		break;
+	case HEARD_CONTENT:
+		heard_content(o, w, p->asked, text);
+		if (p->asked->ask.kind == ASK_STATE_OF)
+			heard_state(o, w, p->asked, text);
 		break;
 	default:
 		if (!w->live)
 			oracle_accuse(o, FINDING_ANSWER, p->id, "answered before login");
 		break;
 	}
-}
-
-/* --- messages and receipts --- */
-
-static unsigned watch_shown(const struct watch *w, const struct letter *l, int copy)
-{
-	unsigned n = 0;
-	for (unsigned i = 0; i < w->show_n; i++)
-		n += w->shows[i].letter == l && w->shows[i].copy == copy;
-	return n;
-}
-
-static unsigned watch_add_show(struct oracle *o, struct watch *w, struct letter *l, int copy)
-{
-	ORACLE_GROW(w->shows, w->show_n, w->show_cap);
-	w->shows[w->show_n++] = (struct show){ .letter = l, .copy = copy, .ms = o->trace->ms,
-		.at = o->stamp };
-	o->counts.shown++;
-	return w->show_n;
-}
-
-/* Something of the same sender that was sent later must not have been shown before: on no link if
- * `l` is stored and shown for the first time, else on this one. */
-static void show_in_order(struct oracle *o, const struct watch *w, const struct letter *l)
-{
-	bool unsteady = oracle_volatile(o, l->from) || oracle_volatile(o, l->to);
-	for (const struct letter *y = o->pairs[l->from][l->to]; y && !unsteady; y = y->next) {
-		bool shown = l->copy_n ? y->p0_shown || (y->copy_n && y->copies[0].first_shown)
-				       : watch_shown(w, y, y->copy_n ? 0 : -1) > 0;
-		if (y != l && shown && oracle_before(l, y))
-			oracle_accuse_letter(o, FINDING_ORDER, l, "shown after %s, which was sent later", y->id);
-	}
-}
-
-/* All that lies in the mailbox between what was shown last and `seq` must have been shown. */
-static void show_without_gap(struct oracle *o, const struct watch *w, uint64_t seq)
-{
-	for (int from = 0; from < ORACLE_NAMES; from++)
-		for (const struct letter *l = o->pairs[from][w->user]; l; l = l->next)
-			for (unsigned i = 0; i < l->copy_n; i++) {
-				const struct copy *c = &l->copies[i];
-				if (l->copy_n > 1 && oracle_volatile(o, from))
-					continue; /* the same words of two users of one name */
-				if (c->seq > w->last_seq && c->seq < seq && c->to_gen == o->accounts[w->user].gen &&
-				    !c->released && !c->acked)
-					oracle_accuse_letter(o, FINDING_SKIPPED, l, "%#llx not shown on link %u "
-						"before %#llx", (unsigned long long)c->seq, w->link,
-						(unsigned long long)seq);
-			}
-}
-
-static unsigned show_stored(struct oracle *o, struct watch *w, struct letter *l, unsigned copy)
-{
-	struct copy *c = &l->copies[copy];
-	bool doubtful = l->copy_n > 1 && oracle_volatile(o, l->from); /* which one is it? */
-	if ((c->sure && c->sure < w->login_handed) ||
-	    (c->released && c->released < o->quiet && o->quiet < w->login_handed))
-		oracle_accuse_letter(o, FINDING_AGAIN, l, "on link %u", w->link);
-	if (!doubtful) {
-		if (watch_shown(w, l, (int)copy))
-			oracle_accuse_letter(o, FINDING_TWICE, l, "shown twice on link %u", w->link);
-		else if (c->seq < w->last_seq && !(c->first_shown && plan_store_fails(o->plan)))
-			oracle_accuse_letter(o, FINDING_ORDER, l, "%#llx shown on link %u after %#llx",
-					     (unsigned long long)c->seq, w->link,
-					     (unsigned long long)w->last_seq);
-		else
-			show_without_gap(o, w, c->seq);
-		w->last_seq = c->seq > w->last_seq ? c->seq : w->last_seq;
-	}
-	if (!c->first_shown) {
-		show_in_order(o, w, l);
-		c->first_shown = o->stamp;
-	}
-	return watch_add_show(o, w, l, (int)copy);
-}
-
-/* p 0: nothing is kept, so the sendings are all there is to go by. */
-static unsigned show_p0(struct oracle *o, struct watch *w, struct letter *l, struct str text)
-{
-	unsigned sent = 0;
-	for (unsigned i = 0; i < l->sending_n; i++)
-		sent += !l->sendings[i].refused && str_eq(text, str_of(l->sendings[i].passed_on));
-	if (!sent)
-		oracle_accuse_letter(o, FINDING_INVENTED, l, "shown, but nobody sent it so: %.*s", STR_ARG(text));
-	else if (watch_shown(w, l, -1) >= l->sending_n)
-		oracle_accuse_letter(o, FINDING_TWICE, l, "shown more often than it was sent");
-	const struct letter *stored = oracle_letter(o, LETTER_MESSAGE, l->from, l->to, l->id);
-	if (l->kind == LETTER_P0 && stored && stored->copy_n && stored->copies[0].committed < l->sendings[0].handed &&
-	    !oracle_volatile(o, l->from) && !oracle_volatile(o, l->to))
-		oracle_accuse_letter(o, FINDING_TWICE, l, "a repeat of a stored message was shown");
-	show_in_order(o, w, l);
-	if (!l->p0_shown)
-		l->p0_shown = o->stamp;
-	return watch_add_show(o, w, l, -1);
-}
-
-static bool letter_unstored(const struct oracle *o, const struct letter *l)
-{
-	if (l->kind >= LETTER_DM && (oracle_volatile(o, l->from) || oracle_volatile(o, l->to)))
-		return true; /* may name a p 0 message of the one who took the name */
-	for (unsigned i = 0; i < l->sending_n; i++)
-		if (l->sendings[i].of_p0)
-			return true;
-	return l->kind == LETTER_P0;
-}
-
-/* Which copy is it? The same words may come from one who took the name of a deleted user. */
-static int letter_copy_meant(const struct oracle *o, const struct watch *w, const struct letter *l,
-			     struct str text)
-{
-	int meant = -1;
-	for (unsigned i = 0; i < l->copy_n; i++)
-		if (l->copies[i].to_gen == o->accounts[w->user].gen && str_eq(text, str_of(l->copies[i].text)) &&
-		    (meant < 0 || watch_shown(w, l, meant) || l->copies[meant].released || l->copies[meant].acked))
-			meant = (int)i;
-	return meant;
-}
-
-static unsigned heard_letter(struct oracle *o, struct watch *w, const struct heard *h, struct str text)
-{
-	enum letter_kind kind = h->kind == HEARD_DM ? LETTER_DM : h->kind == HEARD_NM ? LETTER_NM
-				: h->p0 ? LETTER_P0 : LETTER_MESSAGE;
-	int from = oracle_user(str_of(h->from)), to = oracle_user(str_of(h->to));
-	struct letter *l = oracle_letter(o, kind, from, to, h->kind == HEARD_MESSAGE ? h->id : h->of);
-	if (!w->live || to != w->user) {
-		oracle_accuse(o, FINDING_INVENTED, h->id, "shown on link %u, which is %s %s: %.*s", w->link,
-			      w->live ? "of" : "not logged in as", oracle_name(w->user), STR_ARG(text));
-		return 0;
-	}
-	if (!l) {
-		oracle_accuse(o, FINDING_INVENTED, h->id, "shown, but nobody sent it: %.*s", STR_ARG(text));
-		return 0;
-	}
-	int copy = letter_copy_meant(o, w, l, text);
-	if (copy >= 0)
-		return show_stored(o, w, l, (unsigned)copy);
-	if (letter_unstored(o, l))
-		return show_p0(o, w, l, text);
-	oracle_accuse_letter(o, l->copy_n ? FINDING_INVENTED : FINDING_EARLY, l, "shown on link %u: %.*s", w->link,
-			     STR_ARG(text));
-	return 0;
-}
-
-unsigned oracle_shown(struct oracle *o, unsigned link, struct str text, const struct heard *heard)
-{
-	struct watch *w = oracle_watch(o, link);
-	o->stamp++;
-	if (w->closed) {
-		oracle_accuse(o, FINDING_CLOSED, "", "link %u is closed, but was sent %.*s", link, STR_ARG(text));
-		return 0;
-	}
-	switch (heard->kind) {
-	case HEARD_STRANGE:
-		oracle_accuse(o, FINDING_STRANGE, heard->id, "%s: %.*s", heard->why, STR_ARG(text));
-		return 0;
-	case HEARD_MESSAGE:
-	case HEARD_DM:
-	case HEARD_NM:
-		return heard_letter(o, w, heard, text);
-	default:
-		heard_answer(o, w, heard, text);
-		return 0;
-	}
-}
-
-/* --- pings and closes --- */
-
-void oracle_pinged(struct oracle *o, unsigned link, struct str payload, int64_t now_ms)
-{
-	struct watch *w = oracle_watch(o, link);
-	o->stamp++;
-	o->counts.pings++;
-	bool due = false;
-	for (unsigned i = 0; i < w->show_n && !due; i++) {
-		const struct show *s = &w->shows[i];
-		if (s->copy < 0 || s->ms + o->ack_ping_ms > now_ms)
-			continue;
-		const struct copy *c = &s->letter->copies[s->copy];
-		due = !c->released && (!c->acked || c->acked_at < s->at || plan_store_fails(o->plan) ||
-				     c->acked_ms + ORACLE_ACK_MS > now_ms);
-	}
-	if (w->closed)
-		oracle_accuse(o, FINDING_CLOSED, "", "link %u is closed, but was pinged", link);
-	else if (!due)
-		oracle_accuse(o, FINDING_PING, "", "link %u of %s has nothing unacknowledged for so long", link,
-			      oracle_name(w->user));
-	CHECK(payload.n <= sizeof(w->pings->payload));
-	ORACLE_GROW(w->pings, w->ping_n, w->ping_cap);
-	struct ping *p = &w->pings[w->ping_n++];
-	p->n = payload.n;
-	memcpy(p->payload, payload.p, payload.n);
-	p->shows = w->show_n;
-}
-
-static bool watch_logs_in(const struct watch *w)
-{
-	for (unsigned i = 0; i < w->pending_n; i++)
-		if (w->pendings[i].kind == SAID_LOGIN && !w->pendings[i].answered)
-			return !w->closed && !w->live;
-	return false;
-}
-
-/* Is a newer login of the same user about to take its place? */
-static bool watch_replaced(const struct oracle *o, const struct watch *w)
-{
-	for (unsigned i = 0; i < o->watch_n; i++)
-		if (o->watches[i] != w && o->watches[i]->user == w->user && watch_logs_in(o->watches[i]))
-			return true;
-	return false;
-}
-
-static bool watch_may_close(const struct oracle *o, const struct watch *w, enum close_reason why)
-{
-	switch (why) {
-	case CLOSE_LOGOUT: return w->live && w->logout;
-	case CLOSE_LOGIN_TIMEOUT: return !w->live;
-	case CLOSE_LOGIN_FAILURES: return w->login_failures > 0;
-	case CLOSE_MALFORMED: return w->malformed_over;
-	case CLOSE_REPLACED: return w->live && watch_replaced(o, w);
-	case CLOSE_REMOVED: return w->live && (w->kicked || oracle_volatile(o, w->user));
-	case CLOSE_OVERLOADED: return o->plan->overload > 0 || o->store_failed;
-	case CLOSE_INTERNAL: return o->store_failed;
-	default: return false;
-	}
-}
-
-void oracle_closed(struct oracle *o, unsigned link, enum close_reason why)
-{
-	struct watch *w = oracle_watch(o, link);
-	o->stamp++;
-	if (w->closed)
-		oracle_accuse(o, FINDING_CLOSED, "", "link %u closed twice", link);
-	else if (!watch_may_close(o, w, why))
-		oracle_accuse(o, FINDING_CLOSED, "", "link %u of %s closed: %s", link, oracle_name(w->user),
-			      close_rows[why].text);
-	w->closed = true;
 }

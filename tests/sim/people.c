@@ -1,11 +1,12 @@
 #include "people.h"
+#include "choice.h"
 #include "compose.h"
 #include <stdio.h>
 
 #define PEOPLE_UP_MAX 20     /* packets under way to the server before a client waits */
 #define PEOPLE_DONE_MAX 24   /* receipted messages kept, to be sent again */
 #define PEOPLE_TODO_MAX 400
-#define PEOPLE_NAMES (PLAN_USERS_MAX + 1)
+#define PEOPLE_NAMES TALK_USERS
 
 enum device_state { DEVICE_OFF, DEVICE_CONNECTED, DEVICE_ASKED, DEVICE_ON, DEVICE_LEAVING };
 
@@ -25,6 +26,7 @@ struct device {
 	struct fifo todo;     /* struct todo */
 	char ping[64];        /* payload of the last ping */
 	size_t ping_n;
+	unsigned audited;     /* questions asked at the end */
 };
 
 struct people {
@@ -35,7 +37,7 @@ struct people {
 	struct device devices[PEOPLE_NAMES][PLAN_DEVICES_MAX];
 	unsigned ids[PEOPLE_NAMES];
 	unsigned contents;
-	bool calm;
+	bool calm, auditing;
 };
 
 struct people *people_create(struct world *w)
@@ -211,8 +213,21 @@ static int people_receiver(struct people *p, const struct device *d)
 		return TALK_NOBODY;
 	if (dice_chance(p->dice, p->plan->to_self))
 		return d->user;
+	if (dice_chance(p->dice, p->plan->to_place)) {
+		int place = choice_place(p->plan, p->dice, oracle_model(p->world->oracle), d->user);
+		if (place != TALK_NOBODY)
+			return place;
+	}
 	int to = (int)dice_between(p->dice, 1, p->plan->users);
 	return to != d->user ? to : 1 + to % (int)p->plan->users;
+}
+
+/* May it be another message of the same id? In a group nobody could tell it from one sent to him alone. */
+static bool people_may_share_id(const struct people *p, int a, int b)
+{
+	int last = p->plan->admin && p->plan->clash ? (int)p->plan->users : TALK_NOBODY;
+	bool group = (a >= TALK_USERS && !choice_is_broadcast(a)) || (b >= TALK_USERS && !choice_is_broadcast(b));
+	return a != b && !group && a != last && b != last;
 }
 
 static void device_write(struct people *p, struct device *d, struct link *l)
@@ -227,7 +242,7 @@ static void device_write(struct people *p, struct device *d, struct link *l)
 	people_id(p, d, id);
 	if (d->done.n && dice_chance(p->dice, plan->same_id_other)) { /* to another receiver it is another */
 		const struct said *old = fifo_at(&d->done, dice_below(p->dice, (unsigned)d->done.n));
-		if (old->to != to && !outbox_has(d, old->id)) {
+		if (people_may_share_id(p, old->to, to) && !outbox_has(d, old->id)) {
 			(void)snprintf(id, sizeof(id), "%s", old->id);
 			flags.p0 = flags.sc0 = false; /* the answers could not be told apart */
 		}
@@ -257,13 +272,29 @@ static void device_repeat(struct people *p, struct device *d, struct link *l)
 	}
 }
 
-static void device_administer(struct people *p, struct device *d, struct link *l)
+static bool device_ask(struct people *p, struct device *d, struct link *l)
 {
-	char id[TALK_ID_MAX], token[TALK_ID_MAX];
-	int user = (int)p->plan->users;
-	enum admin_act act = dice_below(p->dice, 3);
-	(void)snprintf(token, sizeof(token), "t%u-%s", dice_below(p->dice, 3), oracle_name(user));
-	world_say(p->world, l, compose_admin(people_id(p, d, id), act, user, token));
+	char id[TALK_ID_MAX];
+	struct ask ask;
+	unsigned number = ++p->contents;
+	if (d->user == 0)
+		choice_administer(p->plan, p->dice, number, &ask);
+	else if (!choice_ask(p->plan, p->dice, oracle_model(p->world->oracle), d->user, number, &ask))
+		return false;
+	world_say(p->world, l, compose_ask(people_id(p, d, id), &ask));
+	return true;
+}
+
+/* At the end everybody looks how things are. */
+static bool device_audit(struct people *p, struct device *d, struct link *l)
+{
+	char id[TALK_ID_MAX];
+	struct ask ask;
+	if (!p->auditing || !choice_audit(p->plan, p->dice, oracle_model(p->world->oracle), d->user, d->audited, &ask))
+		return false;
+	d->audited++;
+	world_say(p->world, l, compose_ask(people_id(p, d, id), &ask));
+	return true;
 }
 
 static void device_stray_pong(struct people *p, struct device *d, struct link *l)
@@ -309,19 +340,21 @@ static void device_act_on(struct people *p, struct device *d, struct link *l)
 		(void)device_acknowledge(p, d, l);
 		return;
 	}
-	if (p->calm)
+	if (p->calm) {
+		(void)device_audit(p, d, l);
 		return;
+	}
 	if (dice_chance(p->dice, p->plan->logout)) {
 		world_say(p->world, l, compose_plain(SAID_LOGOUT, people_id(p, d, id), p->dice));
 		d->state = DEVICE_LEAVING;
 	} else if (d->user == 0) {
 		if (dice_chance(p->dice, 60))
-			device_administer(p, d, l);
+			(void)device_ask(p, d, l);
 	} else if (device_fidget(p, d, l)) {
 		return;
 	} else if (dice_chance(p->dice, p->plan->repeat)) {
 		device_repeat(p, d, l);
-	} else {
+	} else if (!dice_chance(p->dice, p->plan->ask) || !device_ask(p, d, l)) {
 		device_write(p, d, l);
 	}
 }
@@ -504,11 +537,25 @@ void people_calm(struct people *p)
 		}
 }
 
+void people_audit(struct people *p)
+{
+	p->auditing = true;
+}
+
+static bool device_audited(const struct people *p, const struct device *d)
+{
+	struct dice dice = { 1 };
+	struct ask ask;
+	return !p->auditing || d->user == 0 ||
+	       !choice_audit(p->plan, &dice, oracle_model(p->world->oracle), d->user, d->audited, &ask);
+}
+
 bool people_settled(const struct people *p)
 {
 	for (int u = p->first_user; u <= (int)p->plan->users; u++) {
 		const struct device *d = &p->devices[u][0];
-		if (oracle_user_alive(p->world->oracle, u) && (d->outbox.n || d->todo.n || d->state != DEVICE_ON))
+		if (oracle_user_alive(p->world->oracle, u) && (d->outbox.n || d->todo.n || d->state != DEVICE_ON ||
+							       !device_audited(p, d)))
 			return false;
 	}
 	return true;

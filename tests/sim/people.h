@@ -13,5 +13,7 @@ void people_act(struct people *p);
 bool people_read(struct people *p);
 /* From now on everybody only reads, acknowledges and sends again. */
 void people_calm(struct people *p);
+/* And then looks how things are. */
+void people_audit(struct people *p);
 /* Has everyone received a receipt for all he wants one for? */
 bool people_settled(const struct people *p);

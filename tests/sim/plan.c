@@ -35,6 +35,9 @@ static void plan_draw_people(struct plan *p, struct dice *d)
 	p->odd = plan_maybe(d, 150);
 	p->early = plan_maybe(d, 300);
 	p->wrong_token = plan_maybe(d, 150);
+	p->ask = dice_chance(d, 800) ? dice_between(d, 20, 500) : 0;
+	p->to_place = plan_maybe(d, 900);
+	p->clash = dice_chance(d, 300) ? dice_between(d, 50, 300) : 0;
 	p->knock = plan_maybe(d, 150);
 	p->stray_pong = plan_maybe(d, 50);
 	p->malformed_burst = dice_chance(d, 150) ? dice_between(d, 1, 20) : 0;
@@ -43,6 +46,19 @@ static void plan_draw_people(struct plan *p, struct dice *d)
 	unsigned all = dice_below(d, POLICY_COUNT + 2);
 	for (unsigned u = 0; u < PLAN_USERS_MAX; u++)
 		p->policy[u] = all < POLICY_COUNT ? all : dice_below(d, POLICY_COUNT);
+}
+
+static void plan_draw_requests(struct plan *p, struct dice *d)
+{
+	p->groups = dice_between(d, 0, 3);
+	p->casts = dice_chance(d, 500) ? dice_between(d, 1, 2) : 0;
+	p->follow = plan_maybe(d, 20);
+	p->privacy = plan_maybe(d, 15);
+	p->profile = plan_maybe(d, 5);
+	p->look = plan_maybe(d, 10);
+	p->place = dice_chance(d, 800) ? dice_between(d, 5, 40) : 0;
+	p->group_max = dice_chance(d, 200) ? dice_between(d, 2, 6) : 10000;
+	p->fan_slice = dice_between(d, 1, 3);
 }
 
 static void plan_draw_limits(struct plan *p, struct dice *d)
@@ -62,7 +78,7 @@ void plan_draw(struct plan *p, uint64_t seed, unsigned steps)
 	struct dice dice = { seed ^ UINT64_C(0x504c414e) }, *d = &dice;
 	*p = (struct plan){ .seed = seed, .steps = steps };
 	p->workers = dice_between(d, 1, 4);
-	p->users = dice_between(d, 2, 8);
+	p->users = dice_between(d, 2, 9);
 	p->max_sessions = dice_chance(d, 500) ? 1 : dice_between(d, 2, 3);
 	p->devices = dice_chance(d, 500) ? p->max_sessions : p->max_sessions + 1;
 	p->admin = dice_chance(d, 300);
@@ -75,6 +91,7 @@ void plan_draw(struct plan *p, uint64_t seed, unsigned steps)
 	p->time_ms_max = dice_chance(d, 500) ? 40 : 800;
 	plan_draw_faults(p, d);
 	plan_draw_people(p, d);
+	plan_draw_requests(p, d);
 	plan_draw_limits(p, d);
 }
 
@@ -90,6 +107,9 @@ void plan_print(const struct plan *p, struct trace *t)
 	trace_event(t, "plan p0=%u pc0=%u sc0=%u repeat=%u other=%u self=%u nobody=%u odd=%u early=%u "
 		    "wrong=%u collide=%d", p->p0, p->pc0, p->sc0, p->repeat, p->same_id_other,
 		    p->to_self, p->to_nobody, p->odd, p->early, p->wrong_token, p->collide);
+	trace_event(t, "plan ask=%u follow=%u privacy=%u profile=%u look=%u place=%u groups=%u casts=%u to_place=%u "
+		    "clash=%u group_max=%u fan_slice=%u", p->ask, p->follow, p->privacy, p->profile, p->look, p->place,
+		    p->groups, p->casts, p->to_place, p->clash, p->group_max, p->fan_slice);
 	trace_event(t, "plan send_buffer=%zu mailbox=%u/%llu session=%u/%zu pending=%zu entities=%u",
 		    p->send_buffer, p->mailbox_max_messages, (unsigned long long)p->mailbox_max_bytes,
 		    p->session_messages_max, p->session_bytes_max, p->pending_bytes_max,

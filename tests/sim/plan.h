@@ -18,6 +18,11 @@ struct plan {
 	bool admin;               /* an administrator creates, deletes and changes the last user */
 	enum plan_policy policy[PLAN_USERS_MAX];
 
+	unsigned groups, casts;   /* how many names of each are used */
+	/* Weights of what is asked for. */
+	unsigned follow, privacy, profile, look, place;
+	unsigned group_max, fan_slice;
+
 	/* Weights of the scheduler's actions. */
 	unsigned turn, commit, answer, read, act, time;
 	/* Out of 1000 of what they name; 0 is off. */
@@ -25,6 +30,8 @@ struct plan {
 	unsigned refuse, read_failure, seen_unknown, overload;
 	unsigned cut, stall, logout, kick;
 	unsigned p0, pc0, sc0, repeat, same_id_other, to_self, to_nobody, odd, early, wrong_token;
+	unsigned ask, to_place;   /* a request instead of a message; a message to a group or broadcast */
+	unsigned clash;           /* a group that takes the last user's name */
 	unsigned knock, stray_pong, malformed_burst, long_content;
 	unsigned deaf;            /* a connection that never answers pings nor reads till it is cut */
 	bool collide;             /* users choose the same ids as others do */

@@ -50,8 +50,10 @@ static const char *heard_response(const json_t *rp, struct heard *out)
 			return "a login response that is no number";
 		out->kind = HEARD_LOGIN;
 		out->accepted = json_integer_value(response) == 1;
+	} else if (out->code[0]) {
+		out->kind = HEARD_ERROR;
 	} else {
-		out->kind = out->code[0] ? HEARD_ERROR : HEARD_DONE;
+		out->kind = json_object_size(rp) > 1 ? HEARD_CONTENT : HEARD_DONE;
 	}
 	return NULL;
 }
@@ -104,20 +106,68 @@ static const char *heard_message(const json_t *m, struct heard *out)
 	return NULL;
 }
 
+static const char *heard_gap(const json_t *g, struct heard *out)
+{
+	char count[16];
+	if (!heard_text(g, "c", count, sizeof(count)) || !count[0])
+		return "a gap without a count";
+	if (json_object_get(g, "u") && !heard_text(g, "u", out->to, sizeof(out->to)))
+		return "a gap whose u is no string";
+	out->kind = HEARD_GAP;
+	out->count = (unsigned)strtoul(count, NULL, 10);
+	return out->count && out->to[0] ? NULL : "a gap of nothing";
+}
+
+static const char *heard_information(const json_t *i, struct heard *out)
+{
+	const json_t *g = json_object_get(i, "g");
+	const char *who = json_object_get(i, "li") ? "li" : "lo";
+	char t[8];
+	if (!heard_text(i, "id", out->id, sizeof(out->id)) || !out->id[0] || json_object_size(i) != 2)
+		return "information that is not an id and one thing more";
+	if (!g) {
+		out->kind = who[1] == 'i' ? HEARD_LI : HEARD_LO;
+		return heard_text(i, who, out->from, sizeof(out->from)) && out->from[0] ? NULL
+			: "information of no known kind";
+	}
+	if (!heard_text(g, "t", t, sizeof(t)) || !heard_text(g, "i", out->to, sizeof(out->to)))
+		return "group information whose t or i is no string";
+	if (strcmp(t, "gap") == 0)
+		return heard_gap(g, out);
+	out->kind = HEARD_INFO;
+	return t[0] && out->to[0] ? NULL : "group information without t or i";
+}
+
+bool heard_is_mail(const struct heard *h)
+{
+	switch (h->kind) {
+	case HEARD_MESSAGE:
+	case HEARD_DM:
+	case HEARD_NM:
+	case HEARD_LI:
+	case HEARD_LO:
+	case HEARD_INFO:
+	case HEARD_GAP:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void heard_parse(const char *text, size_t n, struct heard *out)
 {
 	json_error_t error;
 	*out = (struct heard){ .kind = HEARD_STRANGE };
 	json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
 	const json_t *rp = json_object_get(root, "rp"), *srp = json_object_get(root, "srp");
-	const json_t *m = json_object_get(root, "m");
+	const json_t *m = json_object_get(root, "m"), *i = json_object_get(root, "i");
 	if (!root)
 		out->why = "no JSON";
-	else if (!!rp + !!srp + !!m != 1 || json_object_size(root) != (srp && json_object_get(root, "o") ? 2 : 1))
-		out->why = "not one datum out of rp, srp, m";
+	else if (!!rp + !!srp + !!m + !!i != 1 || json_object_size(root) != (srp && json_object_get(root, "o") ? 2 : 1))
+		out->why = "not one datum out of rp, srp, m, i";
 	else
 		out->why = rp ? heard_response(rp, out) : srp ? heard_server_response(srp, out)
-							      : heard_message(m, out);
+			   : m ? heard_message(m, out) : heard_information(i, out);
 	if (out->why)
 		out->kind = HEARD_STRANGE;
 	json_decref(root);

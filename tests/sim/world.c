@@ -18,7 +18,7 @@ static void world_start_cores(struct world *w)
 			.request_run = handlers_request };
 		w->chats[i] = chat_create(&config);
 		CHECK(w->chats[i]);
-		w->due_ns[i] = INT64_MAX;
+		w->due_ns[i] = w->now_ns; /* once at the start: what a crash left unfinished goes on */
 	}
 	w->up = true;
 }
@@ -37,6 +37,8 @@ static void world_settings(struct world *w)
 	w->settings.session_bytes_max = p->session_bytes_max;
 	w->settings.pending_bytes_max = p->pending_bytes_max;
 	w->settings.entities_max = p->entities_max;
+	w->settings.max_group_members = p->group_max;
+	w->settings.fan_slice = p->fan_slice;
 }
 
 struct world *world_create(const struct plan *plan, struct trace *trace, struct plant *plant)
@@ -501,13 +503,24 @@ void world_calm(struct world *w)
 	if (!w->up)
 		world_restart(w);
 	people_calm(w->people);
+	for (size_t i = 0; i < w->links.n; i++) { /* those who went without a word have timed out */
+		struct link *l = fifo_at(&w->links, i);
+		l->reset = l->reset || l->client_gone;
+	}
+	bool audited = false;
 	for (unsigned i = 0; i < WORLD_CALM_ROUNDS && w->now_ns < limit_ns; i++) {
 		w->trace->step++;
 		bool busy = world_calm_round(w);
 		if (oracle_finding(w->oracle, &details, &words))
 			return;
-		if (!busy && world_quiet(w) && people_settled(w->people) && oracle_settled(w->oracle))
-			return;
+		if (!busy && world_quiet(w) && people_settled(w->people) && oracle_settled(w->oracle)) {
+			oracle_quiet(w->oracle);
+			if (audited)
+				return;
+			audited = true;
+			people_audit(w->people);
+			busy = true;
+		}
 		if (!busy)
 			world_pass_time(w, dice_between(&w->dice, 1, 300));
 	}

@@ -104,8 +104,7 @@ static void env_send(void *ctx, uint64_t session, const char *text, size_t n)
 	if (!l)
 		return;
 	heard_parse(text, n, &heard);
-	bool shown = heard.kind == HEARD_MESSAGE || heard.kind == HEARD_DM || heard.kind == HEARD_NM;
-	if (shown && n > link_room(w, l))
+	if (heard_is_mail(&heard) && n > link_room(w, l))
 		oracle_accuse(w->oracle, FINDING_CONTRACT, "", "sent %zu bytes where %zu had room", n,
 			      link_room(w, l));
 	if (w->plant)
