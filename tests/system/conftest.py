@@ -5,6 +5,9 @@ import fcntl
 
 import pytest
 
+pytest.register_assert_rewrite("client", "packets")
+
+import exercised
 import lempd
 from client import World
 
@@ -22,6 +25,41 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if item.get_closest_marker("durable"):
                 item.add_marker(skip)
+
+
+# -- was everything exercised? ------------------------------------------------------
+
+_seen_by_workers = set()
+
+
+def pytest_sessionfinish(session):
+    """In each process of a run: gives what it saw to the one that leads, which fails a whole run for
+    what nobody saw."""
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["exercised"] = sorted(exercised.seen)
+    elif session.exitstatus == 0 and _is_whole(config):
+        config.never_seen = exercised.missing(_seen_by_workers | exercised.seen)
+        if config.never_seen:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    _seen_by_workers.update(getattr(node, "workeroutput", {}).get("exercised", ()))
+
+
+def _is_whole(config):
+    """Does the run hold every test of this folder (but those of -m kill)?"""
+    options = config.option
+    chosen = options.keyword or options.deselect or options.ignore or options.ignore_glob
+    folders = [pathlib.Path(config.invocation_params.dir, arg).resolve() for arg in config.args]
+    return not chosen and options.markexpr in ("", "not kill") and pathlib.Path(__file__).parent in folders
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for name in getattr(config, "never_seen", ()):
+        terminalreporter.write_line(f"never exercised: {name}", red=True)
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +85,8 @@ def shared_servers():
 def server(shared_servers, threads, engine):
     """A running server with the usual settings, shared with other tests."""
     if threads not in shared_servers:
-        shared_servers[threads] = lempd.Lempd(lempd.settings_for_tests(threads, engine)).start()
+        settings = {**lempd.settings_for_tests(threads, engine), "delivery.durability": "os"}  # nobody kills it
+        shared_servers[threads] = lempd.Lempd(settings).start()
     shared = shared_servers[threads]
     yield shared
     if not shared.alive():

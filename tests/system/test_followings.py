@@ -172,6 +172,7 @@ async def test_a_name_that_is_too_long_is_413_and_one_that_is_none_400(world):
     {"get": {}}, {"get": []}, {"get": "f"}, {"get": {"o": "x"}}, {"get": {"o": ""}}, {"get": {"o": 1}},
     {"get": {"o": None}}, {"get": {"o": "F"}}, {"get": {"o": "ff"}}, {"get": {"o": "f" * 100}},
 ])
+@once
 async def test_a_request_of_another_form_is_400_and_nothing_changes(world, body):
     alice, bob = await world.user("alice"), await world.account("bob")
     await alice.done(af=pairs((bob, "B")))

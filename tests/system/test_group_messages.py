@@ -381,14 +381,16 @@ async def test_one_online_who_does_not_acknowledge_is_told_of_his_gap_at_the_nex
     await carol.expect(packets.info("gap", group, c="3"), packets.info("c", group, n="a group"))
 
 
+@one_thread
 async def test_p_0_messages_leave_no_gap(make_world):
     world = make_world({"limits.mailbox_max_messages": 1})
-    alice, account = await world.user("alice"), await world.account("bob")
-    group = await world.group(alice, account)
-    await alice.tell(group, "now or never", p="0")
-    bob = await world.login(account)
-    await bob.expect(packets.info("c", group, n="a group"))
-    await alice.nothing_for(bob)
+    alice, bob, account = *await world.users("alice", "bob"), await world.account("carol")
+    group = await world.group(alice, bob, account)
+    await alice.tell(group, "now or never", "m1", p="0")
+    await bob.expect(packets.message("m1", alice.name, group, "now or never", p="0"))
+    carol = await world.login(account)
+    await carol.expect(packets.info("c", group, n="a group"))
+    await alice.nothing_for(carol)
 
 
 async def test_information_is_stored_even_when_a_mailbox_is_full(make_world):

@@ -460,6 +460,7 @@ async def test_muting_is_the_members_own_setting_and_messages_still_arrive(world
     ({"mt": {"i": "G", "t": "x"}}, 400), ({"mt": {"i": "G", "t": 2 ** 53}}, 400), ({"mt": {"i": "G", "t": 1.5}}, 400),
     ({"mt": {"i": "G", "t": None}}, 400), ({"umt": {}}, 400), ({"umt": "G"}, 400), ({"umt": {"i": 1}}, 400),
 ])
+@once
 async def test_a_request_of_another_form_is_refused_and_nothing_changes(world, body, code):
     alice, bob = await world.user("alice"), await world.account("bob")
     group, new = await world.group(alice), world.fresh("group")
@@ -479,6 +480,7 @@ async def test_a_request_of_another_form_is_refused_and_nothing_changes(world, b
     {"p": {"t": "s", "i": "I", "v": ""}}, {"p": {"t": "g", "i": "I"}}, {"n": {"t": "s", "i": "I", "n": ""}},
     {"n": {"t": "g", "i": "I"}}, {"mt": {"i": "I", "t": 1}}, {"umt": {"i": "I"}},
 ])
+@once
 async def test_what_is_no_group_is_404_by_name_whatever_is_asked(world, body):
     alice = await world.user("alice")
     for name in (world.fresh("nothing"), alice.name, await world.broadcast(alice)):

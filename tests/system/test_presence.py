@@ -196,6 +196,7 @@ async def test_the_state_of_somebody_unknown_or_of_no_user_is_404(world):
     ({}, 400), ([], 400), ("bob", 400), (None, 400), ({"u": 1}, 400), ({"u": None}, 400), ({"u": ""}, 400),
     ({"u": " x"}, 400), ({"u": "x" * 129}, 413), ({"i": "x"}, 400),
 ])
+@once
 async def test_a_state_request_of_another_form_is_refused(world, body, code):
     alice = await world.user("alice")
     await alice.refused(code, s=body)

@@ -52,6 +52,7 @@ async def test_an_unknown_user_is_404_and_oneself_400(world, request_):
     ({}, 400), ([], 400), ("bob", 400), (None, 400), ({"u": 1}, 400), ({"u": None}, 400), ({"u": ""}, 400),
     ({"u": ["bob"]}, 400), ({"u": "x" * 129}, 413), ({"i": "x"}, 400),
 ])
+@once
 async def test_a_request_of_another_form_is_refused(world, request_, body, code):
     alice = await world.user("alice")
     await alice.refused(code, **{request_: body})

@@ -115,6 +115,7 @@ async def test_to_one_who_is_blocked_both_are_empty(world, what):
     ({"st": {"t": "g"}}, 400), ({"st": {"t": "g", "u": 1}}, 400), ({"st": {"t": "g", "u": "x" * 129}}, 413),
     ({"st": {"t": "s", "u": "x", "s": "x"}}, 400),
 ])
+@once
 async def test_a_request_of_another_form_is_refused_and_nothing_changes(world, body, code):
     alice = await world.user("alice")
     await put(alice, PICTURE, "a picture")
