@@ -255,21 +255,35 @@ bool json_scan_value(struct json_scan *s, enum json_dialect dialect, unsigned de
 	return good;
 }
 
-enum json_step json_scan_member(struct json_scan *s, bool first, struct json_value *name_out)
+/* Moves over the closing bracket, or over the comma before the next member. */
+static inline enum json_step scan_step(struct json_scan *s, bool first, char closing)
 {
 	json_scan_space(s);
-	if (s->p < s->end && *s->p == '}') {
+	if (s->p < s->end && *s->p == closing) {
 		s->p++;
 		return JSON_STEP_END;
 	}
-	if (!first) {
-		if (s->p == s->end || *s->p != ',') {
-			s->why = "comma or closing bracket missing";
-			return JSON_STEP_BROKEN;
-		}
-		s->p++;
+	if (first)
+		return JSON_STEP_MEMBER;
+	if (s->p == s->end || *s->p != ',') {
+		s->why = "comma or closing bracket missing";
+		return JSON_STEP_BROKEN;
 	}
-	return scan_name(s, JSON_LEMP, name_out) ? JSON_STEP_MEMBER : JSON_STEP_BROKEN;
+	s->p++;
+	return JSON_STEP_MEMBER;
+}
+
+enum json_step json_scan_member(struct json_scan *s, bool first, struct json_value *name_out)
+{
+	enum json_step step = scan_step(s, first, '}');
+	if (step == JSON_STEP_MEMBER && !scan_name(s, JSON_LEMP, name_out))
+		return JSON_STEP_BROKEN;
+	return step;
+}
+
+enum json_step json_scan_element(struct json_scan *s, bool first)
+{
+	return scan_step(s, first, ']');
 }
 
 bool json_scan_end(struct json_scan *s)

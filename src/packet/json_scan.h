@@ -23,6 +23,13 @@ struct json_value {
 	size_t n;
 };
 
+/* All of the value as it stands in the text: a string with its quotes. */
+static inline struct str json_value_raw(const struct json_value *v)
+{
+	size_t quote = v->kind == JSON_KIND_STRING;
+	return (struct str){ v->p - quote, v->n + 2 * quote };
+}
+
 enum json_step { JSON_STEP_BROKEN, JSON_STEP_MEMBER, JSON_STEP_END };
 
 /* Moves over white space. */
@@ -42,6 +49,9 @@ bool json_scan_value(struct json_scan *s, enum json_dialect dialect, unsigned de
 /* In an object of the LEMP dialect: after its `{` (first) or after a member's value. Moves over a
  * member's name and colon, or over the `}`. */
 enum json_step json_scan_member(struct json_scan *s, bool first, struct json_value *name_out);
+/* In an array: after its `[` (first) or after a value. Moves up to the next value, which may be
+ * missing (json_scan_value tells), or over the `]`. */
+enum json_step json_scan_element(struct json_scan *s, bool first);
 /* Only white space is left? false: broken. */
 bool json_scan_end(struct json_scan *s);
 

@@ -1,51 +1,22 @@
 /* The reader: one pass over the text, by the rows of packets.def.
  *
- *   packet_read   {                                              level 1
- *   datum_read      "m": {                                       level 2
- *   object_read       members of the row's object …
- *   dm_read           "dm": { "id": … }                          level 3
+ *   packet_read          {                                       level 1
+ *   datum_read             "m": {                                level 2
+ *   packet_object_read       members of the row's object …
+ *   packet_field_read        "dm": { "id": … }                   level 3
  *
- * Functions here return false when the text is broken (g->scan says where) and all reading ends.
- * What parses but breaks a rule is noted by bad(), the first time only, and reading goes on:
- * broken text goes before anything else (protocol.md 13.3). */
+ *   rq_read                "rq": {                               level 2
+ *   request_read             "lo": {                             level 3
+ *   packet_field_read        "af": [ { "u": … }, … ]             levels 3 and 4
+ */
 #include "packet/packet.h"
-#include "packet/json_scan.h"
-#include "packet/name.h"
 #include "packet/packet_names.h"
-#include "packet/packet_table.h"
+#include "packet/packet_reading.h"
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-#define TIME_MAX ((INT64_C(1) << 53) - 1)
-
-/* One packet being read. */
-struct reading {
-	struct json_scan scan;
-	struct packet_reader *reader;
-	struct packet *out;
-	enum packet_status status;
-	unsigned objects; /* begun so far */
-	bool datum;       /* one was met */
-	bool request;     /* one was met, in rq */
-};
-
-/* One object being read. */
-struct walk {
-	const struct packet_object *object;
-	const char *key; /* of the member it is the value of */
-	void *to;        /* its struct */
-	unsigned level;  /* of the object; its members' values are one deeper */
-	unsigned number; /* tells its names from another object's */
-	unsigned next;   /* members mostly come in the order of their rows: the row after the last */
-	uint32_t seen;   /* rows met, as bits */
-	/* Reads the value of a member that has no row and is called `name`, decoded; NULL: it is
-	 * ignored. */
-	bool (*other)(struct reading *g, struct walk *w, const struct json_value *name);
-};
-
-PRINTF_LIKE(3, 4)
-static void bad(struct reading *g, enum refusal refusal, const char *why, ...)
+void packet_bad(struct reading *g, enum refusal refusal, const char *why, ...)
 {
 	if (g->status != PACKET_OK)
 		return;
@@ -61,209 +32,6 @@ static bool broken(struct reading *g, const char *why)
 {
 	g->scan.why = why;
 	return false;
-}
-
-/* ---- values of fields ---- */
-
-static bool is_integer(struct str s)
-{
-	for (size_t i = s.n && s.p[0] == '-'; i < s.n; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return false;
-	}
-	return true; /* of a number the scanner let pass: it has digits and no leading zero */
-}
-
-static void id_take(struct reading *g, const struct packet_field *f, const struct json_value *v,
-		    struct str *to)
-{
-	bool number = v->kind == JSON_KIND_NUMBER && is_integer((struct str){ v->p, v->n });
-	if (v->kind != JSON_KIND_STRING && !number) {
-		bad(g, REFUSAL_BAD, "'%s' must be a string or an integer.", f->key);
-		return;
-	}
-	struct str id = number ? (struct str){ v->p, v->n } : json_decode(v->p, v->n);
-	if (id.n > f->bytes_max)
-		bad(g, REFUSAL_TOO_LONG, "'%s' is longer than %u bytes.", f->key, f->bytes_max);
-	else if (!id.n)
-		bad(g, REFUSAL_BAD, "'%s' is empty.", f->key);
-	else
-		*to = id;
-}
-
-static void name_take(struct reading *g, const struct packet_field *f, struct str name,
-		      struct str *to)
-{
-	enum name_verdict verdict = name_check(name, g->reader->names_ascii);
-	if (verdict == NAME_GOOD)
-		*to = name;
-	else
-		bad(g, verdict == NAME_TOO_LONG ? REFUSAL_TOO_LONG : REFUSAL_BAD, "'%s' %s.",
-		    f->key, name_verdict_text(verdict));
-}
-
-static void text_take(struct reading *g, const struct packet_field *f, const struct json_value *v,
-		      struct str *to)
-{
-	if (v->kind != JSON_KIND_STRING) {
-		bad(g, REFUSAL_BAD, "'%s' must be a string.", f->key);
-		return;
-	}
-	struct str s = v->escaped ? json_decode(v->p, v->n) : (struct str){ v->p, v->n };
-	if (f->type == PACKET_TYPE_NAME)
-		name_take(g, f, s, to);
-	else if (!f->bytes_max || s.n <= f->bytes_max)
-		*to = s;
-	else if (f->type == PACKET_TYPE_WORD)
-		bad(g, REFUSAL_BAD, "'%s' is none of the values it may have.", f->key);
-	else
-		bad(g, REFUSAL_TOO_LONG, "'%s' is longer than %u bytes.", f->key, f->bytes_max);
-}
-
-static void flag_take(struct reading *g, const struct packet_field *f, const struct json_value *v,
-		      int8_t *to)
-{
-	bool scalar = v->kind == JSON_KIND_STRING || v->kind == JSON_KIND_NUMBER;
-	struct str s = v->escaped ? json_decode(v->p, v->n) : (struct str){ v->p, v->n };
-	if (scalar && s.n == 1 && (s.p[0] == '0' || s.p[0] == '1'))
-		*to = (int8_t)(s.p[0] - '0');
-	else
-		bad(g, REFUSAL_BAD, "'%s' must be 0 or 1.", f->key);
-}
-
-/* 0|[1-9][0-9]* up to TIME_MAX, else -1. */
-static int64_t time_parse(struct str s)
-{
-	if (!s.n || s.n > 16 || (s.p[0] == '0' && s.n > 1))
-		return -1;
-	int64_t t = 0;
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return -1;
-		t = t * 10 + (s.p[i] - '0');
-	}
-	return t <= TIME_MAX ? t : -1;
-}
-
-static void time_take(struct reading *g, const struct packet_field *f, const struct json_value *v,
-		      int64_t *to)
-{
-	struct str s = v->escaped ? json_decode(v->p, v->n) : (struct str){ v->p, v->n };
-	bool scalar = v->kind == JSON_KIND_STRING || v->kind == JSON_KIND_NUMBER;
-	int64_t t = scalar ? time_parse(s) : -1;
-	if (t < 0)
-		bad(g, REFUSAL_BAD, "'%s' must be a time in milliseconds.", f->key);
-	else
-		*to = t;
-}
-
-static struct str raw_view(const struct json_value *v)
-{
-	if (v->kind == JSON_KIND_STRING)
-		return (struct str){ v->p - 1, v->n + 2 }; /* with its quotes */
-	return (struct str){ v->p, v->n };
-}
-
-static bool object_read(struct reading *g, struct walk *w);
-
-static bool dm_read(struct reading *g, const struct packet_field *f, unsigned depth, struct str *to)
-{
-	struct packet_dm dm;
-	struct walk w = { .object = &packet_objects[PACKET_OBJECT_dm], .key = f->key, .to = &dm,
-			  .level = depth + 1 };
-	bool whole = object_read(g, &w);
-	*to = dm.id;
-	return whole;
-}
-
-static bool list_element(struct reading *g, const struct packet_field *f, unsigned depth)
-{
-	struct buf *lists = &g->reader->_lists;
-	if (f->type == PACKET_TYPE_PAIRS) {
-		struct packet_pair pair;
-		struct walk w = { .object = &packet_objects[PACKET_OBJECT_pair], .key = "pair", .to = &pair,
-				  .level = depth + 1 };
-		if (!object_read(g, &w))
-			return false;
-		strs_add(lists, pair.u);
-		strs_add(lists, pair.n);
-		return true;
-	}
-	struct json_value v;
-	struct str name = STR_NONE;
-	if (!json_scan_value(&g->scan, JSON_LEMP, depth, &v))
-		return false;
-	if (v.kind != JSON_KIND_STRING)
-		bad(g, REFUSAL_BAD, "'%s' must be a list of strings.", f->key);
-	else
-		name_take(g, f, v.escaped ? json_decode(v.p, v.n) : (struct str){ v.p, v.n }, &name);
-	strs_add(lists, name);
-	return true;
-}
-
-static bool list_read(struct reading *g, const struct packet_field *f, unsigned depth, struct str *to)
-{
-	struct buf *lists = &g->reader->_lists;
-	size_t from = lists->n, count = 0;
-	json_scan_space(&g->scan);
-	if (g->scan.p == g->scan.end || *g->scan.p != '[') {
-		struct json_value v;
-		bad(g, REFUSAL_BAD, "'%s' must be an array.", f->key);
-		return json_scan_value(&g->scan, JSON_LEMP, depth, &v);
-	}
-	g->scan.p++;
-	json_scan_space(&g->scan);
-	if (g->scan.p < g->scan.end && *g->scan.p == ']') {
-		g->scan.p++;
-		*to = (struct str){ lists->p + from, 0 };
-		if (!to->p)
-			*to = STR("");
-		return true;
-	}
-	for (;;) {
-		if (!list_element(g, f, depth + 1))
-			return false;
-		if (++count > f->bytes_max && f->bytes_max)
-			bad(g, REFUSAL_TOO_LONG, "'%s' has more than %u elements.", f->key, f->bytes_max);
-		json_scan_space(&g->scan);
-		if (g->scan.p == g->scan.end)
-			return broken(g, "unexpected end");
-		char c = *g->scan.p++;
-		if (c == ']')
-			break;
-		if (c != ',')
-			return broken(g, "no comma");
-	}
-	*to = (struct str){ lists->p + from, lists->n - from };
-	return true;
-}
-
-/* Reads the value of a field into its member. `depth` levels are open around it. */
-static bool field_read(struct reading *g, const struct packet_field *f, unsigned depth, void *to)
-{
-	if (f->type == PACKET_TYPE_DM)
-		return dm_read(g, f, depth, to);
-	if (f->type == PACKET_TYPE_NAMES || f->type == PACKET_TYPE_PAIRS)
-		return list_read(g, f, depth, to);
-	struct json_value v;
-	enum json_dialect dialect = f->type == PACKET_TYPE_RAW ? JSON_RFC8259 : JSON_LEMP;
-	if (!json_scan_value(&g->scan, dialect, depth, &v))
-		return false;
-	switch ((enum packet_type)f->type) {
-	case PACKET_TYPE_ID: id_take(g, f, &v, to); break;
-	case PACKET_TYPE_NAME:
-	case PACKET_TYPE_TEXT:
-	case PACKET_TYPE_WORD: text_take(g, f, &v, to); break;
-	case PACKET_TYPE_FLAG: flag_take(g, f, &v, to); break;
-	case PACKET_TYPE_TIME: time_take(g, f, &v, to); break;
-	case PACKET_TYPE_RAW: *(struct str *)to = raw_view(&v); break;
-	case PACKET_TYPE_OURS:
-	case PACKET_TYPE_DM:
-	case PACKET_TYPE_NAMES:
-	case PACKET_TYPE_PAIRS:
-	case PACKET_TYPE_COUNT: break;
-	}
-	return true;
 }
 
 /* ---- objects ---- */
@@ -302,9 +70,9 @@ static bool extra_read(struct reading *g, struct walk *w, const struct json_valu
 		extra_name(g, name);
 	if (!json_scan_value(&g->scan, JSON_RFC8259, w->level, &v))
 		return false;
-	buf_str(extra, raw_view(&v));
+	buf_str(extra, json_value_raw(&v));
 	if (extra->failed)
-		bad(g, REFUSAL_TOO_LONG, "The unknown members take too much room.");
+		packet_bad(g, REFUSAL_TOO_LONG, "The unknown members take too much room.");
 	return true;
 }
 
@@ -321,7 +89,7 @@ static bool other_read(struct reading *g, struct walk *w, const struct json_valu
 	switch (packet_names_add(g->reader->_names, w->number, view)) {
 	case NAMES_NEW: break;
 	case NAMES_REPEATED: return broken(g, "a name stands twice");
-	case NAMES_NO_MEMORY: bad(g, REFUSAL_TOO_LONG, "Too many unknown members."); break;
+	case NAMES_NO_MEMORY: packet_bad(g, REFUSAL_TOO_LONG, "Too many unknown members."); break;
 	}
 	return w->other ? w->other(g, w, name) : ignored_read(g, w);
 }
@@ -342,7 +110,7 @@ static bool member_read(struct reading *g, struct walk *w, struct json_value *na
 	if (w->seen & bit)
 		return broken(g, "a name stands twice");
 	w->seen |= bit;
-	return field_read(g, f, w->level, (char *)w->to + f->offset);
+	return packet_field_read(g, f, w->level, (char *)w->to + f->offset);
 }
 
 static void must_check(struct reading *g, const struct walk *w)
@@ -351,19 +119,18 @@ static void must_check(struct reading *g, const struct walk *w)
 	if (!missing)
 		return;
 	const struct packet_field *f = &w->object->fields[__builtin_ctz(missing)];
-	bad(g, REFUSAL_BAD, "'%s' is missing in '%s'.", f->key, w->object->name);
+	packet_bad(g, REFUSAL_BAD, "'%s' is missing in '%s'.", f->key, w->key);
 }
 
-/* Reads a value that must be an object into the walk's struct. */
-static bool object_read(struct reading *g, struct walk *w)
+bool packet_object_read(struct reading *g, struct walk *w)
 {
-	static_assert(JSON_DEPTH_MAX >= 3, "objects that have rows are never too deep");
+	static_assert(JSON_DEPTH_MAX >= 4, "objects that have rows are never too deep");
 	memcpy(w->to, w->object->absent, w->object->bytes);
 	w->number = ++g->objects;
 	json_scan_space(&g->scan);
 	if (g->scan.p == g->scan.end || *g->scan.p != '{') {
 		struct json_value v;
-		bad(g, REFUSAL_BAD, "'%s' must be an object.", w->key);
+		packet_bad(g, REFUSAL_BAD, "'%s' must be an object.", w->key);
 		return json_scan_value(&g->scan, JSON_LEMP, w->level - 1, &v);
 	}
 	g->scan.p++;
@@ -409,19 +176,19 @@ static void *kind_place(struct packet *p)
 	return &p->m;
 }
 
-/* Reads the object of a kind into its place in the packet. */
+/* Reads the object of a kind, or the value it is itself, into its place in the packet. */
 static bool kind_read(struct reading *g, const struct walk *around, const struct kind_row *row)
 {
 	struct walk w = { .object = packet_kind_objects[row->kind], .key = row->key.p,
 			  .to = kind_place(g->out), .level = around->level + 1,
 			  .other = row->kind == PACKET_M ? extra_read : NULL };
 	g->out->kind = row->kind;
-	if (w.object->count == 1 && !w.object->fields[0].key_n) {
-		struct packet_field f = w.object->fields[0];
-		memcpy(f.key, row->key.p, row->key.n + 1);
-		return field_read(g, &f, around->level, w.to);
-	}
-	return object_read(g, &w);
+	if (w.object->fields[0].key_n)
+		return packet_object_read(g, &w);
+	struct packet_field itself = w.object->fields[0];
+	memcpy(itself.key, row->key.p, row->key.n + 1); /* for sentences */
+	memcpy(w.to, w.object->absent, w.object->bytes);
+	return packet_field_read(g, &itself, around->level, w.to);
 }
 
 /* A member of `rq` beside its id. */
@@ -431,7 +198,7 @@ static bool request_read(struct reading *g, struct walk *w, const struct json_va
 	if (!row)
 		return ignored_read(g, w);
 	if (g->request) {
-		bad(g, REFUSAL_BAD, "More than one request.");
+		packet_bad(g, REFUSAL_BAD, "More than one request.");
 		g->out->kind = PACKET_UNKNOWN;
 		return ignored_read(g, w);
 	}
@@ -444,10 +211,10 @@ static bool rq_read(struct reading *g, const struct walk *around)
 	struct packet_rq rq;
 	struct walk w = { .object = &packet_objects[PACKET_OBJECT_rq], .key = "rq", .to = &rq,
 			  .level = around->level + 1, .other = request_read };
-	bool whole = object_read(g, &w);
+	bool whole = packet_object_read(g, &w);
 	g->out->id = rq.id;
 	if (whole && !g->request)
-		bad(g, REFUSAL_BAD, "No request, or an unknown one.");
+		packet_bad(g, REFUSAL_BAD, "No request, or an unknown one.");
 	return whole;
 }
 
@@ -458,11 +225,11 @@ static bool datum_read(struct reading *g, struct walk *w, const struct json_valu
 	bool rq = str_eq(key, STR("rq"));
 	const struct kind_row *row = KIND_FIND(data, name);
 	if (str_eq(key, STR("rp")) || str_eq(key, STR("srp")) || str_eq(key, STR("i")))
-		bad(g, REFUSAL_BAD, "Only a server sends this.");
+		packet_bad(g, REFUSAL_BAD, "Only a server sends this.");
 	if (!rq && !row)
 		return ignored_read(g, w);
 	if (g->datum) {
-		bad(g, REFUSAL_BAD, "More than one of rq, srq and m.");
+		packet_bad(g, REFUSAL_BAD, "More than one of rq, srq and m.");
 		g->out->kind = PACKET_UNKNOWN;
 		return ignored_read(g, w);
 	}
@@ -480,10 +247,10 @@ static bool top_read(struct reading *g)
 	char none;
 	struct walk w = { .object = &top, .key = "packet", .to = &none, .level = 1,
 			  .other = datum_read };
-	if (!object_read(g, &w) || !json_scan_end(&g->scan))
+	if (!packet_object_read(g, &w) || !json_scan_end(&g->scan))
 		return false;
 	if (!g->datum)
-		bad(g, REFUSAL_BAD, "None of rq, srq and m.");
+		packet_bad(g, REFUSAL_BAD, "None of rq, srq and m.");
 	return true;
 }
 
@@ -494,7 +261,8 @@ void packet_reader_init(struct packet_reader *r, bool names_ascii, size_t packet
 	*r = (struct packet_reader){ .names_ascii = names_ascii, ._names = packet_names_create() };
 	/* A member takes at least `a:1,` and grows by at most the quotes of its name. */
 	buf_init(&r->_extra, packet_max * 2);
-	buf_init(&r->_lists, packet_max * 2 + 64);
+	/* `{u:"b"},` grows by one byte, nothing by more than half. */
+	buf_init(&r->_lists, packet_max * 2);
 }
 
 void packet_reader_deinit(struct packet_reader *r)
@@ -506,10 +274,10 @@ void packet_reader_deinit(struct packet_reader *r)
 
 enum packet_status packet_read(struct packet_reader *r, char *text, size_t n, struct packet *out)
 {
-	struct reading g = { .scan = { text, text + n, NULL }, .reader = r, .out = out };
+	struct reading g = { .scan = { text, text + n, NULL }, .reader = r, .out = out,
+			     .bytes = n };
 	buf_clear(&r->_extra);
 	buf_clear(&r->_lists);
-	(void)!buf_reserve(&r->_lists, n * 2);
 	packet_names_clear(r->_names);
 	out->kind = PACKET_UNKNOWN;
 	out->id = out->extra = STR_NONE;
@@ -517,8 +285,8 @@ enum packet_status packet_read(struct packet_reader *r, char *text, size_t n, st
 	out->why[0] = '\0';
 	if (!top_read(&g)) {
 		g.status = PACKET_OK; /* being broken goes before a rule already found broken */
-		bad(&g, REFUSAL_BAD, "Malformed at byte %zu: %s.", (size_t)(g.scan.p - text),
-		    g.scan.why);
+		packet_bad(&g, REFUSAL_BAD, "Malformed at byte %zu: %s.",
+			   (size_t)(g.scan.p - text), g.scan.why);
 		return PACKET_MALFORMED;
 	}
 	if (out->kind == PACKET_M && r->_extra.n)
@@ -537,8 +305,16 @@ unsigned packet_views(struct packet *p, struct str **out)
 		if (f->type != PACKET_TYPE_FLAG && f->type != PACKET_TYPE_TIME)
 			out[n++] = (void *)((char *)kind_place(p) + f->offset);
 	}
-	CHECK(n <= PACKET_VIEWS_MAX);
 	return n;
+}
+
+static struct str member_text(const struct packet_field *f, const void *member)
+{
+	switch (f->type) {
+	case PACKET_TYPE_FLAG: return *(const int8_t *)member < 0 ? STR_NONE : STR("");
+	case PACKET_TYPE_TIME: return *(const int64_t *)member < 0 ? STR_NONE : STR("");
+	default: return *(const struct str *)member;
+	}
 }
 
 struct str packet_member(const struct packet *p, struct str key)
@@ -546,14 +322,8 @@ struct str packet_member(const struct packet *p, struct str key)
 	const struct packet_object *object = packet_kind_objects[p->kind];
 	for (unsigned i = 0; object && i < object->count; i++) {
 		const struct packet_field *f = &object->fields[i];
-		const void *at = (const char *)&p->m + f->offset;
-		if (f->key_n != key.n || memcmp(f->key, key.p, key.n) != 0)
-			continue;
-		if (f->type == PACKET_TYPE_FLAG)
-			return *(const int8_t *)at < 0 ? STR_NONE : STR("");
-		if (f->type == PACKET_TYPE_TIME)
-			return *(const int64_t *)at < 0 ? STR_NONE : STR("");
-		return *(const struct str *)at;
+		if (str_eq((struct str){ f->key, f->key_n }, key))
+			return member_text(f, (const char *)&p->m + f->offset);
 	}
 	return STR_NONE;
 }

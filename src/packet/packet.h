@@ -91,8 +91,9 @@ void packet_reader_deinit(struct packet_reader *r);
  * handlers' business. */
 enum packet_status packet_read(struct packet_reader *r, char *text, size_t n, struct packet *out);
 
-/* The member of p's object called `key` if the client wrote it, as text (of a NAMES or PAIRS field the
- * list, of a FLAG or TIME an empty string); absent if not, or if the object has no such member. */
+/* The member of p's object called `key` if the client wrote it, as text (of a NAMES or PAIRS field
+ * the list, of a FLAG or TIME an empty string); absent if not, or if the object has no such
+ * member. */
 struct str packet_member(const struct packet *p, struct str key);
 
 /* What tells requests of one key apart: `t` of g, br, p, n, st and srq, `o` of get, `c` of ad; else
@@ -105,56 +106,79 @@ struct str packet_selector(const struct packet *p);
 unsigned packet_views(struct packet *p, struct str **out);
 
 /* Writing: each appends one packet to `out`. `id` with p == NULL is left out. */
-void packet_put_done(struct buf *out, struct str id);                          /* {"rp":{"id":"ID"}} */
+
+/* {"rp":{"id":"ID"}} */
+void packet_put_done(struct buf *out, struct str id);
+/* {"rp":{"id":"ID","e":{"c":"404","d":"…"}}} */
 void packet_put_error(struct buf *out, struct str id, enum refusal code, struct str sentence);
 /* {"rp":{"id":"1","response":1}}; code NONE or TOO_MANY, which adds "e" */
-void packet_put_login(struct buf *out, struct str id, bool accepted, enum refusal code, struct str sentence);
+void packet_put_login(struct buf *out, struct str id, bool accepted, enum refusal code,
+		      struct str sentence);
 /* {"srp":{"id":"20","t":"t","tm":"179…","o":2},"o":2}; offset in minutes, hours where whole */
 void packet_put_time(struct buf *out, struct str id, int64_t now_ms, int offset_minutes);
 void packet_put_knock(struct buf *out, struct str id);
 /* {"srp":{"id":"ID","t":"t","e":{…}}}; t may be absent */
-void packet_put_server_error(struct buf *out, struct str id, struct str t, enum refusal code, struct str sentence);
+void packet_put_server_error(struct buf *out, struct str id, struct str t, enum refusal code,
+			     struct str sentence);
 /* {"m":{"id":"ID","sr":{"id":"OF"}}} */
 void packet_put_sr(struct buf *out, struct str id, struct str of);
-/* The message as its receiver gets it: s set to sender, r to `receiver`, st to m->st (the caller has filled
- * in the server's if it was absent), t "t" if absent, p sc pc only if written, extra last.
- * For dm and nm: {"m":{"id","s","r","st","dm":{"id"}}} and nothing else. */
-void packet_put_message(struct buf *out, const struct packet *p, struct str sender, struct str receiver);
-/* Where the value of `r` stands in a text of packet_put_message, its quotes too; 0, 0: not there. */
+/* The message as its receiver gets it: s set to sender, r to `receiver`, st to m->st (the caller
+ * has filled in the server's if it was absent), t "t" if absent, p sc pc only if written, extra
+ * last. For dm and nm: {"m":{"id","s","r","st","dm":{"id"}}} and nothing else. */
+void packet_put_message(struct buf *out, const struct packet *p, struct str sender,
+			struct str receiver);
+/* Where the value of `r` stands in a text of packet_put_message, its quotes too; 0, 0: the text is
+ * no such. */
 struct packet_span { uint32_t at, n; };
 struct packet_span packet_find_receiver(struct str text);
 /* That text with another receiver. */
-void packet_put_readdressed(struct buf *out, struct str text, struct packet_span r, struct str receiver);
+void packet_put_readdressed(struct buf *out, struct str text, struct packet_span r,
+			    struct str receiver);
 
-/* Responses with content. Names of members are as protocol.md shows them. `key` is "u" for a user, "i"
- * for a group, "b" for a broadcast. */
-void packet_put_state(struct buf *out, struct str id, struct str user, int64_t value);  /* {"rp":{"id","s":{"u","v":"0"}}} */
-void packet_put_picture(struct buf *out, struct str id, const char *key, struct str name, struct str v);
-void packet_put_status(struct buf *out, struct str id, struct str user, struct str s);  /* "st":{"u","s"} */
-void packet_put_title(struct buf *out, struct str id, const char *key, struct str name, struct str n);
+/* Responses with content. `key` is "u" for a user, "i" for a group, "b" for a broadcast. Absent
+ * texts are written as "". Lists are those of base/strs.h. */
+
+/* {"rp":{"id":"ID","s":{"u":"bob","v":"0"}}} */
+void packet_put_state(struct buf *out, struct str id, struct str user, int64_t value);
+/* "p":{KEY,"v"} */
+void packet_put_picture(struct buf *out, struct str id, const char *key, struct str name,
+			struct str v);
+/* "st":{"u","s"} */
+void packet_put_status(struct buf *out, struct str id, struct str user, struct str s);
+/* "n":{KEY,"n"} */
+void packet_put_title(struct buf *out, struct str id, const char *key, struct str name,
+		      struct str n);
 struct packet_group {
 	struct str name, title;
 	int64_t created_ms;
-	int64_t muted_ms;       /* till when; 0 not */
-	struct str members;     /* list of names (base/strs.h) */
+	int64_t muted_ms;   /* till when; 0 not */
+	struct str members; /* list of names */
 };
-void packet_put_group(struct buf *out, struct str id, const struct packet_group *g);    /* "g":{"i","c","mt","m","n"} */
-void packet_put_broadcast(struct buf *out, struct str id, const struct packet_group *g); /* "br":{"i","c","n","m"} */
-void packet_put_admins(struct buf *out, struct str id, struct str group, struct str admins); /* "g":{"i","ad":[…]} */
-/* Lists of strings: {"rp":{"id","fr":["dave"]}}; of pairs: "f":[{"u":"carol","n":"Caro"}], "g" and "br"
- * [{"i":"g1","n":"name"}]; `pairs` is name, text, name, text …, an absent text is written as "". */
+/* "g":{"i","c","mt","m":[…],"n"} */
+void packet_put_group(struct buf *out, struct str id, const struct packet_group *g);
+/* "br":{"i","c","n","m":[…]} */
+void packet_put_broadcast(struct buf *out, struct str id, const struct packet_group *g);
+/* "g":{"i","ad":[…]} */
+void packet_put_admins(struct buf *out, struct str id, struct str group, struct str admins);
+/* KEY:[…]: {"rp":{"id":"6","fr":["dave"]}} */
 void packet_put_names(struct buf *out, struct str id, const char *key, struct str names);
-void packet_put_pairs(struct buf *out, struct str id, const char *key, const char *name_key, struct str pairs);
+/* KEY:[{NAME_KEY,"n"}…], of `pairs` name, text, name, text …:
+ * "f":[{"u":"carol","n":"Caro"}], "g" and "br" [{"i":"g1","n":"name"}] */
+void packet_put_pairs(struct buf *out, struct str id, const char *key, const char *name_key,
+		      struct str pairs);
 
 /* Information: {"i":{"id":"ID", …}}. */
-void packet_put_presence(struct buf *out, struct str id, bool online, struct str user); /* "li" or "lo" */
-struct packet_info {            /* "g":{"t","i","m","n","c"}: what is absent is left out */
-	const char *t;          /* c a b l t p n aad rad gap */
-	struct str group;       /* i */
-	struct str user;        /* gap of a broadcast: u, its owner, in place of i */
-	struct str member;      /* m as a string */
-	struct str members;     /* m as a list of names */
-	struct str title;       /* n */
-	int64_t count;          /* c, as a string; 0 left out */
+
+/* "li" or "lo" */
+void packet_put_presence(struct buf *out, struct str id, bool online, struct str user);
+/* "g":{"t","i","m","n","c"}: what is absent is left out. */
+struct packet_info {
+	const char *t;      /* c a b l t p n aad rad gap */
+	struct str group;   /* i */
+	struct str user;    /* u in place of i: gap of a broadcast, its owner */
+	struct str member;  /* m as a string */
+	struct str members; /* m as a list of names */
+	struct str title;   /* n */
+	int64_t count;      /* c, as a string; 0 left out */
 };
 void packet_put_info(struct buf *out, struct str id, const struct packet_info *info);

@@ -30,6 +30,16 @@ const char *const packet_type_names[PACKET_TYPE_COUNT] = {
 	static_assert(sizeof(key) <= PACKET_KEY_BYTES_MAX + 1, "the key fits its row");
 #include "packet/packets.def"
 
+/* A field without a key is its object's only one: the object is not on the wire. */
+#define OBJECT_BEGIN(object, what) static_assert(COUNT_##object == 1 || (1
+#define FIELD(object, member, key, TYPE, bytes_max, need, meaning) && sizeof(key) > 1
+#define OBJECT_END(object) ), "a field without a key stands alone");
+#include "packet/packets.def"
+
+#define OBJECT_END(object) \
+	static_assert(COUNT_##object + 2 <= PACKET_VIEWS_MAX, "with id and extra, views of all");
+#include "packet/packets.def"
+
 #define ABSENT_ID { NULL, 0 }
 #define ABSENT_NAME { NULL, 0 }
 #define ABSENT_TEXT { NULL, 0 }

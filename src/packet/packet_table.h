@@ -3,7 +3,8 @@
 #pragma once
 #include "packet/packet.h"
 
-#define PACKET_TYPES(X) X(ID) X(NAME) X(TEXT) X(WORD) X(FLAG) X(TIME) X(RAW) X(OURS) X(DM) X(NAMES) X(PAIRS)
+#define PACKET_TYPES(X) \
+	X(ID) X(NAME) X(TEXT) X(WORD) X(FLAG) X(TIME) X(RAW) X(OURS) X(DM) X(NAMES) X(PAIRS)
 
 enum packet_type {
 #define X(TYPE) PACKET_TYPE_##TYPE,
@@ -19,12 +20,12 @@ enum packet_need { PACKET_NEED_MAY, PACKET_NEED_MUST };
 #define PACKET_KEY_BYTES_MAX 15
 
 struct packet_field {
-	char key[PACKET_KEY_BYTES_MAX + 1]; /* a string, padded with NUL */
+	char key[PACKET_KEY_BYTES_MAX + 1]; /* a string, padded with NUL; "": the value itself */
 	uint8_t key_n;
 	uint8_t type;       /* enum packet_type */
 	uint8_t need;       /* enum packet_need */
 	uint16_t offset;    /* of the member in the object's struct */
-	uint32_t bytes_max; /* of a decoded string; 0: no limit */
+	uint32_t bytes_max; /* of a decoded string; how many in a list; 0: no limit */
 	const char *meaning;
 };
 

@@ -1,9 +1,7 @@
-/* The writer: packets as the server sends them, strict JSON, members in the order protocol.md
- * shows. */
+/* The writer of messages: strict JSON, members in the order protocol.md shows. */
 #include "packet/json_scan.h"
 #include "packet/packet.h"
 #include "packet/packet_table.h"
-#include <stdlib.h>
 
 /* ---- objects after their rows: room is reserved once, then written without looking back ---- */
 
@@ -134,282 +132,43 @@ void packet_put_sr(struct buf *out, struct str id, struct str of)
 	BUF_LIT(out, "}}}");
 }
 
-/* ---- responses ---- */
+/* ---- another receiver ---- */
 
-/* `{"DATUM":{"id":"ID"`, the id only where there is one; `more` members follow. */
-static void put_head(struct buf *out, struct str datum, struct str id, bool more)
+/* The end of the string, quotes included, that begins at `at`; 0: there is none. */
+static size_t string_end(struct str text, size_t at)
 {
-	BUF_LIT(out, "{\"");
-	buf_str(out, datum);
-	BUF_LIT(out, "\":{");
-	if (!id.p)
-		return;
-	BUF_LIT(out, "\"id\":");
-	json_put_string(out, id);
-	if (more)
-		BUF_LIT(out, ",");
-}
-
-static void put_refusal(struct buf *out, enum refusal code, struct str sentence)
-{
-	BUF_LIT(out, "\"e\":{\"c\":");
-	json_put_string(out, str_of(refusal_codes[code]));
-	BUF_LIT(out, ",\"d\":");
-	json_put_string(out, sentence);
-	BUF_LIT(out, "}");
-}
-
-void packet_put_done(struct buf *out, struct str id)
-{
-	put_head(out, STR("rp"), id, false);
-	BUF_LIT(out, "}}");
-}
-
-void packet_put_error(struct buf *out, struct str id, enum refusal code, struct str sentence)
-{
-	put_head(out, STR("rp"), id, true);
-	put_refusal(out, code, sentence);
-	BUF_LIT(out, "}}");
-}
-
-void packet_put_login(struct buf *out, struct str id, bool accepted, enum refusal code,
-		      struct str sentence)
-{
-	put_head(out, STR("rp"), id, true);
-	buf_str(out, accepted ? STR("\"response\":1") : STR("\"response\":0"));
-	if (code != REFUSAL_NONE) {
-		BUF_LIT(out, ",");
-		put_refusal(out, code, sentence);
-	}
-	BUF_LIT(out, "}}");
-}
-
-/* Hours, with hundredths where they aren't whole; zones differ by multiples of 15 minutes. */
-static void put_hours(struct buf *out, int minutes)
-{
-	int size = abs(minutes);
-	int hundredths = size % 60 * 100 / 60;
-	if (minutes < 0)
-		BUF_LIT(out, "-");
-	buf_i64(out, size / 60);
-	if (!hundredths)
-		return;
-	BUF_LIT(out, ".");
-	buf_u8(out, (uint8_t)('0' + hundredths / 10));
-	if (hundredths % 10)
-		buf_u8(out, (uint8_t)('0' + hundredths % 10));
-}
-
-void packet_put_time(struct buf *out, struct str id, int64_t now_ms, int offset_minutes)
-{
-	put_head(out, STR("srp"), id, true);
-	BUF_LIT(out, "\"t\":\"t\",\"tm\":\"");
-	buf_i64(out, now_ms);
-	BUF_LIT(out, "\",\"o\":");
-	put_hours(out, offset_minutes);
-	BUF_LIT(out, "},\"o\":");
-	put_hours(out, offset_minutes);
-	BUF_LIT(out, "}");
-}
-
-void packet_put_knock(struct buf *out, struct str id)
-{
-	put_head(out, STR("srp"), id, true);
-	BUF_LIT(out, "\"t\":\"k\"}}");
-}
-
-void packet_put_server_error(struct buf *out, struct str id, struct str t, enum refusal code,
-			     struct str sentence)
-{
-	put_head(out, STR("srp"), id, true);
-	if (t.p) {
-		BUF_LIT(out, "\"t\":");
-		json_put_string(out, t);
-		BUF_LIT(out, ",");
-	}
-	put_refusal(out, code, sentence);
-	BUF_LIT(out, "}}");
-}
-
-static void put_key(struct buf *out, const char *key)
-{
-	BUF_LIT(out, "\"");
-	buf_str(out, str_of(key));
-	BUF_LIT(out, "\":");
-}
-static void put_pair(struct buf *out, const char *key, struct str v) { put_key(out, key); json_put_string(out, v); }
-static void put_number(struct buf *out, const char *key, int64_t v)
-{
-	put_key(out, key);
-	BUF_LIT(out, "\"");
-	buf_i64(out, v);
-	BUF_LIT(out, "\"");
-}
-static void put_names(struct buf *out, struct str names)
-{
-	struct str s;
-	size_t cursor = 0;
-	bool first = true;
-	BUF_LIT(out, "[");
-	for (; strs_next(names, &cursor, &s) == 1; first = false) {
-		if (!first)
-			BUF_LIT(out, ",");
-		json_put_string(out, s);
-	}
-	BUF_LIT(out, "]");
+	if (at >= text.n || text.p[at] != '"')
+		return 0;
+	const char *end = text.p + text.n, *p = json_plain_end(text.p + at + 1, end);
+	while (end - p > 1 && *p == '\\')
+		p = json_plain_end(p + 2, end);
+	return p < end && *p == '"' ? (size_t)(p + 1 - text.p) : 0;
 }
 
 struct packet_span packet_find_receiver(struct str text)
 {
-	const char *p = text.p, *end = text.p + text.n;
-	unsigned strings = 0;
-	bool r = false;
-	for (; p < end; p++) {
-		if (*p != '"')
-			continue;
-		const char *from = p++;
-		while (*p != '"')
-			p += *p == '\\' ? 2 : 1;
-		if (r)
-			return (struct packet_span){ (uint32_t)(from - text.p), (uint32_t)(p + 1 - from) };
-		if (++strings >= 6 && p - from == 2 && from[1] == 'r')
-			r = true;
+	static const struct { const char *p; size_t n; } between[] = {
+#define BETWEEN(literal) { literal, sizeof(literal) - 1 }
+		BETWEEN("{\"m\":{\"id\":"), BETWEEN(",\"s\":"), BETWEEN(",\"r\":"),
+#undef BETWEEN
+	};
+	size_t from = 0, to = 0;
+	for (size_t i = 0; i < sizeof(between) / sizeof(between[0]); i++) {
+		struct str rest = { text.p + to, text.n - to };
+		if (!str_begins(rest, (struct str){ between[i].p, between[i].n }))
+			return (struct packet_span){ 0, 0 };
+		from = to + between[i].n;
+		to = string_end(text, from);
+		if (!to)
+			return (struct packet_span){ 0, 0 };
 	}
-	return (struct packet_span){ 0, 0 };
+	return (struct packet_span){ (uint32_t)from, (uint32_t)(to - from) };
 }
 
-void packet_put_readdressed(struct buf *out, struct str text, struct packet_span r, struct str receiver)
+void packet_put_readdressed(struct buf *out, struct str text, struct packet_span r,
+			    struct str receiver)
 {
 	buf_add(out, text.p, r.at);
 	json_put_string(out, receiver);
 	buf_add(out, text.p + r.at + r.n, text.n - r.at - r.n);
-}
-
-void packet_put_state(struct buf *out, struct str id, struct str user, int64_t value)
-{
-	put_head(out, STR("rp"), id, true);
-	BUF_LIT(out, "\"s\":{");
-	put_pair(out, "u", user);
-	BUF_LIT(out, ",");
-	put_number(out, "v", value);
-	BUF_LIT(out, "}}}");
-}
-
-static void put_two(struct buf *out, struct str id, const char *object, const char *k1, struct str v1, const char *k2, struct str v2)
-{
-	put_head(out, STR("rp"), id, true);
-	put_key(out, object);
-	BUF_LIT(out, "{");
-	put_pair(out, k1, v1);
-	BUF_LIT(out, ",");
-	put_pair(out, k2, v2);
-	BUF_LIT(out, "}}}");
-}
-
-void packet_put_picture(struct buf *out, struct str id, const char *key, struct str name, struct str v) { put_two(out, id, "p", key, name, "v", v); }
-void packet_put_status(struct buf *out, struct str id, struct str user, struct str s) { put_two(out, id, "st", "u", user, "s", s); }
-void packet_put_title(struct buf *out, struct str id, const char *key, struct str name, struct str n) { put_two(out, id, "n", key, name, "n", n); }
-
-void packet_put_group(struct buf *out, struct str id, const struct packet_group *g)
-{
-	put_head(out, STR("rp"), id, true);
-	BUF_LIT(out, "\"g\":{");
-	put_pair(out, "i", g->name);
-	BUF_LIT(out, ",");
-	put_number(out, "c", g->created_ms);
-	BUF_LIT(out, ",");
-	put_number(out, "mt", g->muted_ms);
-	BUF_LIT(out, ",\"m\":");
-	put_names(out, g->members);
-	BUF_LIT(out, ",");
-	put_pair(out, "n", g->title);
-	BUF_LIT(out, "}}}");
-}
-
-void packet_put_broadcast(struct buf *out, struct str id, const struct packet_group *g)
-{
-	put_head(out, STR("rp"), id, true);
-	BUF_LIT(out, "\"br\":{");
-	put_pair(out, "i", g->name);
-	BUF_LIT(out, ",");
-	put_number(out, "c", g->created_ms);
-	BUF_LIT(out, ",");
-	put_pair(out, "n", g->title);
-	BUF_LIT(out, ",\"m\":");
-	put_names(out, g->members);
-	BUF_LIT(out, "}}}");
-}
-
-void packet_put_admins(struct buf *out, struct str id, struct str group, struct str admins)
-{
-	put_head(out, STR("rp"), id, true);
-	BUF_LIT(out, "\"g\":{");
-	put_pair(out, "i", group);
-	BUF_LIT(out, ",\"ad\":");
-	put_names(out, admins);
-	BUF_LIT(out, "}}}");
-}
-
-void packet_put_names(struct buf *out, struct str id, const char *key, struct str names)
-{
-	put_head(out, STR("rp"), id, true);
-	put_key(out, key);
-	put_names(out, names);
-	BUF_LIT(out, "}}");
-}
-
-void packet_put_pairs(struct buf *out, struct str id, const char *key, const char *name_key, struct str pairs)
-{
-	struct str a, b;
-	size_t cursor = 0;
-	bool first = true;
-	put_head(out, STR("rp"), id, true);
-	put_key(out, key);
-	BUF_LIT(out, "[");
-	for (; strs_next(pairs, &cursor, &a) == 1 && strs_next(pairs, &cursor, &b) == 1; first = false) {
-		if (!first)
-			BUF_LIT(out, ",");
-		BUF_LIT(out, "{");
-		put_pair(out, name_key, a);
-		BUF_LIT(out, ",");
-		put_pair(out, "n", b.p ? b : STR(""));
-		BUF_LIT(out, "}");
-	}
-	BUF_LIT(out, "]}}");
-}
-
-void packet_put_presence(struct buf *out, struct str id, bool online, struct str user)
-{
-	put_head(out, STR("i"), id, true);
-	put_pair(out, online ? "li" : "lo", user);
-	BUF_LIT(out, "}}");
-}
-
-void packet_put_info(struct buf *out, struct str id, const struct packet_info *info)
-{
-	put_head(out, STR("i"), id, true);
-	BUF_LIT(out, "\"g\":{");
-	put_pair(out, "t", str_of(info->t));
-	BUF_LIT(out, ",");
-	if (info->user.p)
-		put_pair(out, "u", info->user);
-	else
-		put_pair(out, "i", info->group);
-	if (info->member.p) {
-		BUF_LIT(out, ",");
-		put_pair(out, "m", info->member);
-	}
-	if (info->members.p) {
-		BUF_LIT(out, ",\"m\":");
-		put_names(out, info->members);
-	}
-	if (info->title.p) {
-		BUF_LIT(out, ",");
-		put_pair(out, "n", info->title);
-	}
-	if (info->count) {
-		BUF_LIT(out, ",");
-		put_number(out, "c", info->count);
-	}
-	BUF_LIT(out, "}}}");
 }
