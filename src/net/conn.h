@@ -7,9 +7,10 @@
  * One function moves and logs.
  *
  * Output: conn_text and friends append to the connection's output buffer; everything appended in a
- * turn goes out with one send() in net_flush. The buffer is bounded by send_buffer for texts; what
- * conn_room does not allow must not be passed. Pings are answered in order; a peer that pings faster
- * than it reads is not read from until it drains. Memory of idle connections: no buffers.
+ * turn goes out with one send() in net_flush. What waits there is bounded by 1.25 x send_buffer and
+ * one largest text (see conn_text); it is one copy, whose memory is given back as it drains. Pings are
+ * answered in order; a peer that pings faster than it reads is not read from until it drains. Memory
+ * of idle connections: no buffers.
  *
  * Ends: `closed` is called exactly once for each connection that got `opened`, from net_flush, as soon
  * as nothing can come from it any more; the connection must not be used after it returns. */
@@ -25,7 +26,7 @@ struct net;
 struct net_settings {
 	struct http_settings http;
 	size_t message_max;         /* limits.max_packet */
-	size_t send_buffer;         /* limits.send_buffer: bytes of output waiting at most */
+	size_t send_buffer;         /* limits.send_buffer: output waiting, as far as conn_room allows */
 	int64_t handshake_ms;       /* total time for the handshake */
 	int64_t ping_interval_ms;   /* idle so long: ping */
 	int64_t ping_timeout_ms;    /* no frame at all within it: the connection ends */
@@ -67,13 +68,16 @@ uint64_t conn_user(const struct conn *conn);
  * which is what limits count as one peer. Lives as long as the connection. */
 struct str conn_address(const struct conn *conn);
 
-/* n <= conn_room. A response, which must be sent whatever the room, may exceed it by a quarter of
- * send_buffer (the peer is not read until it has drained); over that the connection is closed with
- * stall_code and what waited is dropped. Without effect once closing. */
+/* Who can wait keeps to conn_room. A response must be sent whatever the room and may be of any length:
+ * one that takes what waits above 1.25 x send_buffer is taken whole, and as long as so much waits, texts
+ * of 1.25 x send_buffer more, what waited before it counted. Over that the connection is closed with
+ * stall_code and what waited is dropped: so output is bounded by that and one longest text. The peer is
+ * not read while more than send_buffer waits, but what it asked before is answered: whoever calls has
+ * no second long response under way. Without effect once closing. */
 void conn_text(struct conn *conn, const void *text, size_t n);
 size_t conn_room(const struct conn *conn); /* bytes of text that may be passed now; 0 once closing */
 void conn_want_room(struct conn *conn);    /* asks for `room` to be called */
-void conn_ping(struct conn *conn, const void *payload, size_t n); /* n <= 125; bounded like conn_text */
+void conn_ping(struct conn *conn, const void *payload, size_t n); /* n <= 125; taken like a text */
 /* Starts the close handshake; output before it is still sent; no `text` or `pong` comes any more. */
 void conn_close(struct conn *conn, uint16_t code, struct str reason);
 /* Stops and resumes giving out messages (and reading). Messages already read wait. */

@@ -7,7 +7,11 @@
 #include "net/net_private.h"
 #include <errno.h>
 
-/* Responses may exceed what conn_room allows, up to here; the peer is not read meanwhile. */
+/* Doubling and what was written already make a buffer this much larger than what waits in it at most,
+ * as long as texts are short. */
+#define OUTPUT_SLACK 4
+
+/* Of output that waits, without the one long text that may take it higher. */
 static size_t output_max(const struct conn *conn)
 {
 	size_t room = conn->net->settings->send_buffer;
@@ -54,15 +58,27 @@ void conn_stalled(struct conn *conn)
 	conn_end(conn, conn->net->settings->stall_code, STR("too slow"), CONN_CLOSING);
 }
 
+/* A list of 16 MiB is a response like any other, and the receipts that follow it on its heels do not
+ * make its reader a slow one. */
+static bool fits(struct conn *conn, size_t n)
+{
+	size_t max = output_max(conn), waiting = conn_waiting(conn);
+	if (waiting <= max) {
+		conn->out_long = n > max - waiting ? n : 0;
+		return true;
+	}
+	size_t others = waiting > conn->out_long ? waiting - conn->out_long : 0;
+	return others <= max && n <= max - others;
+}
+
 static void put_bounded(struct conn *conn, enum ws_opcode opcode, const void *payload, size_t n)
 {
 	if (conn->state != CONN_OPEN)
 		return;
-	size_t max = output_max(conn), waiting = conn_waiting(conn);
-	if (waiting > max || n > max - waiting)
-		conn_stalled(conn);
-	else
+	if (fits(conn, n))
 		conn_put(conn, opcode, payload, n);
+	else
+		conn_stalled(conn);
 }
 
 void conn_text(struct conn *conn, const void *text, size_t n)
@@ -90,6 +106,25 @@ void conn_want_room(struct conn *conn)
 	conn->want_room = true;
 	conn->want_at = conn_waiting(conn);
 	conn_mark(conn);
+}
+
+/* A reader who never quite catches up would keep the memory of the longest response he ever got. */
+static void shrink(struct conn *conn)
+{
+	size_t waiting = conn_waiting(conn), max = output_max(conn);
+	struct buf rest;
+	if (waiting > max || conn->out.cap / OUTPUT_SLACK <= max)
+		return;
+	net_borrow(conn->net, &rest, conn->out.max);
+	buf_add(&rest, conn->out.p + conn->out_at, waiting);
+	if (rest.failed) { /* no memory for less memory: later, perhaps */
+		buf_deinit(&rest);
+		return;
+	}
+	buf_deinit(&conn->out);
+	conn->out = rest;
+	conn->out_edge -= conn->out_at;
+	conn->out_at = 0;
 }
 
 /* Moves out_edge to the end of the frame in which out_at stands now. */
@@ -121,6 +156,7 @@ void conn_write(struct conn *conn)
 	conn->blocked = true;
 	if (conn->state == CONN_OPEN) { /* a refusal is no frame */
 		find_edge(conn);
+		shrink(conn);
 		conn_progress(conn, written > 0);
 	}
 }

@@ -63,6 +63,7 @@ struct conn {
 	struct buf out;  /* output from out_at on was not written yet */
 	size_t out_at;
 	size_t out_edge; /* >= out_at: here ends the frame that has begun to be written */
+	size_t out_long; /* length of the text that took what waits over the bound, while it is over */
 	struct ws_reader reader;
 	char address[ADDRESS_PEER_MAX];
 };

@@ -39,6 +39,7 @@ struct world {
 	struct buf input;   /* what the peer has read and its reader not taken */
 	struct ws_reader reader;
 	struct buf seen;    /* what the peer saw: "T:hello C:1000 EOF " */
+	struct str wanted;  /* unless absent: what every text over 64 bytes must be */
 };
 
 static inline void opened(void *ctx, struct conn *conn)
@@ -132,7 +133,7 @@ static inline void open_net(struct world *w)
 	buf_init(&w->notes, 1 << 20);
 	buf_init(&w->seen, 1 << 20);
 	buf_init(&w->input, 1 << 24);
-	ws_reader_init(&w->reader, WS_CLIENT, 1 << 20);
+	ws_reader_init(&w->reader, WS_CLIENT, 1 << 24);
 }
 
 static inline void connect_peer(struct world *w)
@@ -186,6 +187,8 @@ static inline void peer_read(struct world *w)
 		event = ws_read(&w->reader, w->input.p, w->input.n, &used, &payload, &payload_n);
 		if (event != WS_EVENT_NONE) {
 			buf_printf(&w->seen, "%c:", letters[event]);
+			if (w->wanted.p && payload_n > 64)
+				assert_true(str_eq((struct str){ payload, payload_n }, w->wanted));
 			if (event == WS_EVENT_CLOSE || event == WS_EVENT_FAIL)
 				buf_i64(&w->seen, w->reader.close_code);
 			else if (payload_n <= 64)
@@ -243,6 +246,18 @@ static inline void open_world(struct world *w)
 	open_net(w);
 	connect_peer(w);
 	handshake(w);
+}
+
+#define LONG_BYTES ((size_t)10 << 20)
+
+/* A text as long as a long list; the test frees it. */
+static inline struct str long_text(void)
+{
+	char *p = malloc(LONG_BYTES);
+	assert_non_null(p);
+	for (size_t i = 0; i < LONG_BYTES; i++)
+		p[i] = (char)('a' + i / 7 % 26);
+	return (struct str){ p, LONG_BYTES };
 }
 
 static inline void expect(struct buf *got, const char *want)

@@ -1,4 +1,5 @@
 #include "net/conn_world.h"
+#include "net/net_private.h"
 
 static void fill_room(struct world *w)
 {
@@ -46,7 +47,7 @@ static void texts_of_refills_arrive_all_and_in_order(void **state)
 	close_world(&w);
 }
 
-static void a_response_may_exceed_the_room_by_a_quarter_but_no_more(void **state)
+static void a_response_may_exceed_the_room_and_then_its_peer_waits(void **state)
 {
 	(void)state;
 	struct world w;
@@ -73,7 +74,10 @@ static void too_much_output_is_dropped_and_closed_with_the_stall_code(void **sta
 	memset(filler, 'q', sizeof(filler));
 	open_world(&w);
 	fill_room(&w);
+	/* The second one takes it over 1.25 x the send buffer, the third finds it so. */
 	conn_text(w.conn, filler, sizeof(filler));
+	conn_text(w.conn, filler, sizeof(filler));
+	assert_int_equal(counter(&w, METRIC_protocol_closes_total), 0);
 	conn_text(w.conn, filler, sizeof(filler));
 	expect(&w.notes, "");
 	/* The frame whose beginning had left is completed, then comes the close frame. */
@@ -85,6 +89,117 @@ static void too_much_output_is_dropped_and_closed_with_the_stall_code(void **sta
 	run_turns(&w, 3);
 	expect(&w.notes, "closed ");
 	assert_int_equal(counter(&w, METRIC_protocol_closes_total), 1);
+	close_world(&w);
+}
+
+#define BOUND (SEND_BUFFER + SEND_BUFFER / 4)
+
+static void a_text_of_10_mib_arrives_whole_at_a_slow_reader_and_its_memory_is_given_back(void **state)
+{
+	(void)state;
+	struct world w;
+	open_world(&w);
+	w.wanted = long_text();
+	conn_text(w.conn, "before", 6);
+	conn_text(w.conn, w.wanted.p, w.wanted.n);
+	conn_text(w.conn, "after", 5);
+	assert_int_equal(conn_room(w.conn), 0);
+	conn_want_room(w.conn);
+	peer_text(&w, "not read while so much waits");
+	run_turns(&w, 3);
+	expect(&w.notes, "");
+	assert_true(wait_seen(&w, "T:after "));
+	expect(&w.seen, "T:before T:*10485760 T:after ");
+	run_turns(&w, 3);
+	expect(&w.notes, "text:not read while so much waits room ");
+	assert_null(w.conn->out.p);
+	for (unsigned i = 0; i < w.net->spare_n; i++)
+		assert_in_range(w.net->spares[i].cap, 0, NET_SPARE_BYTES_MAX);
+	free((char *)(uintptr_t)w.wanted.p);
+	close_world(&w);
+}
+
+static void the_memory_of_a_long_text_is_given_back_before_the_last_byte_has_left(void **state)
+{
+	(void)state;
+	struct world w;
+	open_world(&w);
+	w.wanted = long_text();
+	conn_text(w.conn, w.wanted.p, w.wanted.n);
+	while (w.conn->out.cap > 4 * BOUND) {
+		assert_true(conn_waiting(w.conn) > 0);
+		peer_read(&w);
+		run_turns(&w, 1);
+	}
+	assert_true(conn_waiting(w.conn) > 0);
+	assert_in_range(w.conn->out.cap, conn_waiting(w.conn), 4 * BOUND);
+	conn_text(w.conn, "last", 4);
+	assert_true(wait_seen(&w, "T:last "));
+	expect(&w.seen, "T:*10485760 T:last ");
+	free((char *)(uintptr_t)w.wanted.p);
+	close_world(&w);
+}
+
+static void what_may_follow_a_long_text_is_as_much_as_ever(void **state)
+{
+	(void)state;
+	struct world w;
+	char filler[SEND_BUFFER / 8];
+	size_t followed = 0;
+	open_world(&w);
+	w.wanted = long_text();
+	memset(filler, 'q', sizeof(filler));
+	conn_text(w.conn, w.wanted.p, w.wanted.n);
+	conn_ping(w.conn, "still there", 11);
+	for (; followed + sizeof(filler) < BOUND; followed += sizeof(filler))
+		conn_text(w.conn, filler, sizeof(filler));
+	assert_int_equal(counter(&w, METRIC_protocol_closes_total), 0);
+	run_turns(&w, 1); /* the long text has begun to leave */
+	while (counter(&w, METRIC_protocol_closes_total) == 0) {
+		assert_in_range(conn_waiting(w.conn), LONG_BYTES / 2, LONG_BYTES + BOUND + 1000);
+		conn_text(w.conn, filler, sizeof(filler));
+	}
+	assert_true(wait_seen(&w, "C:4003 "));
+	expect(&w.seen, "T:*10485760 C:4003 ");
+	free((char *)(uintptr_t)w.wanted.p);
+	close_world(&w);
+}
+
+static void a_second_long_text_behind_a_long_one_is_too_much(void **state)
+{
+	(void)state;
+	struct world w;
+	open_world(&w);
+	w.wanted = long_text();
+	for (int i = 0; i < 3; i++) { /* one after the other they are not */
+		conn_text(w.conn, w.wanted.p, w.wanted.n);
+		run_turns(&w, 1);
+		assert_true(wait_seen(&w, "T:*10485760 "));
+		buf_clear(&w.seen);
+	}
+	conn_text(w.conn, w.wanted.p, w.wanted.n);
+	assert_int_equal(counter(&w, METRIC_protocol_closes_total), 0);
+	conn_text(w.conn, w.wanted.p, w.wanted.n);
+	assert_int_equal(counter(&w, METRIC_protocol_closes_total), 1);
+	assert_in_range(w.conn->out.n, 0, LONG_BYTES + BOUND);
+	free((char *)(uintptr_t)w.wanted.p);
+	close_world(&w);
+}
+
+static void one_that_stands_still_within_a_long_text_is_dropped(void **state)
+{
+	(void)state;
+	struct world w;
+	open_world(&w);
+	w.wanted = long_text();
+	w.settings.stall_ms = 10;
+	w.settings.close_ms = 10;
+	conn_text(w.conn, w.wanted.p, w.wanted.n);
+	while (net_count(w.net) > 0)
+		run_turns(&w, 1);
+	assert_int_equal(counter(&w, METRIC_protocol_closes_total), 1);
+	expect(&w.notes, "closed ");
+	free((char *)(uintptr_t)w.wanted.p);
 	close_world(&w);
 }
 
@@ -235,8 +350,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(room_is_offered_once_half_of_the_buffer_has_left),
 		cmocka_unit_test(texts_of_refills_arrive_all_and_in_order),
-		cmocka_unit_test(a_response_may_exceed_the_room_by_a_quarter_but_no_more),
+		cmocka_unit_test(a_response_may_exceed_the_room_and_then_its_peer_waits),
 		cmocka_unit_test(too_much_output_is_dropped_and_closed_with_the_stall_code),
+		cmocka_unit_test(a_text_of_10_mib_arrives_whole_at_a_slow_reader_and_its_memory_is_given_back),
+		cmocka_unit_test(the_memory_of_a_long_text_is_given_back_before_the_last_byte_has_left),
+		cmocka_unit_test(what_may_follow_a_long_text_is_as_much_as_ever),
+		cmocka_unit_test(a_second_long_text_behind_a_long_one_is_too_much),
+		cmocka_unit_test(one_that_stands_still_within_a_long_text_is_dropped),
 		cmocka_unit_test(a_reader_that_stands_still_is_closed_and_may_still_see_why),
 		cmocka_unit_test(a_reader_that_never_reads_is_dropped),
 		cmocka_unit_test(a_flood_of_pings_without_reading_is_bounded),

@@ -96,6 +96,32 @@ static void a_connection_detached_within_a_text_that_was_held_goes_on_elsewhere(
 	close_world(&b);
 }
 
+static void a_long_text_moves_along_with_its_bound(void **state)
+{
+	(void)state;
+	struct world a, b;
+	open_world(&a);
+	open_net(&b);
+	a.wanted = long_text();
+	conn_text(a.conn, a.wanted.p, a.wanted.n);
+	run_turns(&a, 2); /* a part of it has left */
+	conn_detach(a.conn);
+	assert_int_equal(conn_attach(a.conn, b.net), 0);
+	b.conn = a.conn;
+	conn_text(b.conn, "after", 5);
+	for (int i = 0; i < 20000 && a.seen.n < 21; i++) {
+		run_turns(&b, 1);
+		peer_read(&a);
+	}
+	expect(&a.seen, "T:*10485760 T:after ");
+	close(a.peer);
+	a.peer = -1;
+	run_turns(&b, 2);
+	free((char *)(uintptr_t)a.wanted.p);
+	close_world(&a);
+	close_world(&b);
+}
+
 static void one_that_broke_while_it_moved_is_closed_at_its_new_place(void **state)
 {
 	(void)state;
@@ -298,6 +324,7 @@ int main(void)
 		cmocka_unit_test(a_connection_detached_within_text_goes_on_elsewhere),
 		cmocka_unit_test(output_and_held_input_move_along),
 		cmocka_unit_test(a_connection_detached_within_a_text_that_was_held_goes_on_elsewhere),
+		cmocka_unit_test(a_long_text_moves_along_with_its_bound),
 		cmocka_unit_test(one_that_broke_while_it_moved_is_closed_at_its_new_place),
 		cmocka_unit_test(a_connection_that_wanders_between_threads_keeps_the_order_of_its_texts),
 	};

@@ -289,21 +289,24 @@ static void a_close_frame_with_a_code_that_may_not_stand_there_is_1002(void **st
 static void what_one_side_puts_the_other_reads(void **state)
 {
 	(void)state;
-	static const size_t sizes[] = { 0, 1, 2, 7, 8, 31, 32, 33, 125, 126, 127, 65535, 65536, 70000 };
+	static const size_t sizes[] = { 0, 1, 2, 7, 8, 31, 32, 33, 125, 126, 127, 65535, 65536,
+					  70000, 16 << 20 };
 	static const uint8_t mask[4] = { 1, 2, 0xFF, 0 };
+	size_t max = sizes[sizeof(sizes) / sizeof(sizes[0]) - 1];
+	char *text = malloc(max);
+	assert_non_null(text);
+	for (size_t k = 0; k < max; k++)
+		text[k] = (char)('a' + k % 26);
 	for (int client = 0; client < 2; client++) {
 		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-			char text[70000];
-			for (size_t k = 0; k < sizeof(text); k++)
-				text[k] = (char)('a' + k % 26);
 			struct buf out;
 			struct ws_reader r;
 			size_t used, n;
 			char *payload;
-			buf_init(&out, 100000);
+			buf_init(&out, max + WS_HEADER_BYTES_MAX);
 			ws_put(&out, WS_TEXT, text, sizes[i], client ? mask : NULL);
 			assert_int_equal(ws_frame_bytes(out.p), out.n);
-			ws_reader_init(&r, client ? WS_SERVER : WS_CLIENT, sizeof(text));
+			ws_reader_init(&r, client ? WS_SERVER : WS_CLIENT, max);
 			assert_int_equal(ws_read(&r, out.p, out.n, &used, &payload, &n), WS_EVENT_TEXT);
 			assert_int_equal(used, out.n);
 			assert_int_equal(n, sizes[i]);
@@ -314,6 +317,7 @@ static void what_one_side_puts_the_other_reads(void **state)
 			buf_deinit(&out);
 		}
 	}
+	free(text);
 }
 
 static void a_client_refuses_masked_frames(void **state)
