@@ -188,7 +188,7 @@ static bool list_read(struct reading *g, const struct packet_field *f, unsigned 
 		packet_bad(g, REFUSAL_TOO_LONG, "'%s' has more than %u elements.", f->key, f->bytes_max);
 	else if (!room)
 		packet_bad(g, REFUSAL_TOO_LONG, "'%s' takes too much room.", f->key);
-	else
+	if (g->status == PACKET_OK)
 		*to = (struct str){ lists->p + from, lists->n - from };
 	return true;
 }

@@ -13,7 +13,9 @@
 #include <stdlib.h>
 
 #include "packet/json.h"
+#include "packet/name.h"
 #include "packet/packet.h"
+#include "packet/packet_table.h"
 
 #define MUTANTS 1000000
 #define TEXT_BYTES_MAX 2048
@@ -29,6 +31,12 @@ static const char *const seeds[] = {
 	"{ \"m\" : { \"id\" : \"\\u0041\\n\" , \"c\" : { \"a\" : [ 1 , \"\\ud83d\\ude00\" ] } , \"x\" : -17.25E-2 } }",
 	"{\"m\":{\"id\":\"zo\xC3\xAB\",\"r\":\"\xF0\x9F\x98\x80\",\"c\":[\"\\\"\\\\\\/\\b\\f\\r\\t\",0],"
 	"\"x\":\"\\u00e9\",\"y\":{\"z\":{}}}}",
+	"{\"rq\":{\"id\":\"3\",\"af\":[{\"u\":\"bob\",\"n\":\"Bobby\"},{\"u\":\"carol\",\"x\":{}},{\"n\":\"\",\"u\":\"d\"}]}}",
+	"{\"rq\":{\"id\":\"4\",\"rf\":[\"bob\",\"carol\",\"zo\xC3\xAB\",\"a\\u0062\"]}}",
+	"{\"rq\":{\"id\":\"9\",\"p\":{\"t\":\"s\",\"v\":\"https://pics/a.png\",\"i\":\"g1\"}}}",
+	"{\"rq\":{\"g\":{\"t\":\"c\",\"i\":\"g1\",\"n\":\"name\",\"m\":[\"bob\",\"carol\"],\"ad\":[]},\"id\":\"1\"}}",
+	"{\"rq\":{\"id\":\"1\",\"br\":{\"t\":\"a\",\"i\":\"b1\",\"m\":[\"bob\"],\"p\":\"AA==\"}}}",
+	"{\"rq\":{\"id\":\"1\",\"mt\":{\"i\":\"g1\",\"t\":\"1790000000000\"}}}",
 };
 static const char *const pieces[] = {
 	"\"", "\\", "{", "}", "[", "]", ",", ":", "0", "1", "-", "+", ".", "e", "E", " ", "\n", "\x01", "\x7F",
@@ -42,6 +50,13 @@ static const char *const members[] = {
 	"\"x\":1.25e-3,", "\"\":null,", "\"x\\n\":\"\\\"\",", "\"\\u0078\":[],", "\"st\":\"5\",", "\"st\":17,",
 	"\"p\":\"0\",", "\"sc\":0,", "\"t\":\"x-1\",", "\"t\":\"\xC3\xA9\",", "\"dm\":{\"id\":\"m2\"},", "\"s\":[{}],",
 	" \"w\" : [ true , false ] ,", "\"rp\":{},", "\"nm\":{\"x\":1,\"id\":2},",
+	"\"u\":\"dave\",", "\"u\":\" \",", "\"n\":\"\\n\",", "\"n\":null,", "\"m\":[\"al\",\"\\u0062\"],", "\"m\":[{}],",
+	"\"m\":[],", "\"i\":\"g2\",", "\"af\":[{\"u\":\"e\"}],", "\"rf\":[],", "\"uf\":[[]],", "\"o\":\"f\",", "\"ad\":[\"z\"],",
+	"\"rf\":[\"\"],", "\"lo\":{},",
+};
+/* In place of an element, or before one. */
+static const char *const elements[] = {
+	"\"al\",", "{\"u\":\"al\"},", "{\"u\":\"al\",\"n\":\"A\"},", "{},", "[],", "\"\",", "1,", "\"\\u200b\",",
 };
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -76,10 +91,22 @@ static size_t mutate_roughly(char *text, size_t n)
 	return splice(text, n, at, cut, (struct str){ text + from, random_below(n - from + 1) % 60 });
 }
 
-/* Adds a member to an object, or changes a letter or digit. */
+/* Adds an element to an array. */
+static size_t mutate_list(char *text, size_t n)
+{
+	const char *open = memchr(text, '[', n);
+	size_t at = open ? (size_t)(open - text) + 1 : n;
+	if (n - at < 1 || text[at] == ']')
+		return n;
+	return splice(text, n, at, 0, str_of(elements[random_below(COUNT(elements))]));
+}
+
+/* Adds a member to an object or an element to an array, or changes a letter or digit. */
 static size_t mutate_gently(char *text, size_t n)
 {
 	size_t at = random_below(n + 1);
+	if (random_below(8) == 0)
+		return mutate_list(text, n);
 	if (random_below(3) == 0) {
 		while (at < n && !((text[at] >= 'a' && text[at] <= 'z') || (text[at] >= '0' && text[at] <= '9')))
 			at++;
@@ -140,6 +167,166 @@ static bool same_raw(const json_t *value, struct str raw)
 	return same;
 }
 
+/* ---- what the rows of packets.def ask, judged once more on the other parser's tree ---- */
+
+static struct str string_of(const json_t *value)
+{
+	return (struct str){ json_string_value(value), json_string_length(value) };
+}
+
+static bool id_good(const json_t *v)
+{
+	return json_is_integer(v) ||
+	       (json_is_string(v) && json_string_length(v) >= 1 && json_string_length(v) <= 128);
+}
+
+static bool name_good(const json_t *v)
+{
+	return json_is_string(v) && name_check(string_of(v), false) == NAME_GOOD;
+}
+
+static bool time_good(const json_t *v)
+{
+	char digits[24];
+	json_int_t t = json_is_integer(v) ? json_integer_value(v) : -1;
+	if (json_is_string(v)) {
+		t = atoll(json_string_value(v));
+		snprintf(digits, sizeof(digits), "%lld", (long long)t);
+		if (!str_eq(string_of(v), str_of(digits)))
+			return false;
+	}
+	return t >= 0 && t < INT64_C(1) << 53;
+}
+
+static bool flag_good(const json_t *v)
+{
+	struct str s = json_is_string(v) ? string_of(v) : STR("");
+	json_int_t flag = json_is_integer(v) ? json_integer_value(v) : -1;
+	return str_eq(s, STR("0")) || str_eq(s, STR("1")) || flag == 0 || flag == 1;
+}
+
+static bool object_good(enum packet_object_row row, const json_t *object);
+
+static bool list_good(const struct packet_field *f, const json_t *v)
+{
+	size_t i;
+	json_t *element;
+	bool good = json_is_array(v) && (!f->bytes_max || json_array_size(v) <= f->bytes_max);
+	json_array_foreach(v, i, element)
+		good = good && (f->type == PACKET_TYPE_NAMES ? name_good(element)
+							     : object_good(PACKET_OBJECT_pair, element));
+	return good;
+}
+
+static bool field_good(const struct packet_field *f, const json_t *v)
+{
+	switch (f->type) {
+	case PACKET_TYPE_ID: return id_good(v);
+	case PACKET_TYPE_NAME: return name_good(v);
+	case PACKET_TYPE_TEXT:
+	case PACKET_TYPE_WORD:
+		return json_is_string(v) && (!f->bytes_max || json_string_length(v) <= f->bytes_max);
+	case PACKET_TYPE_FLAG: return flag_good(v);
+	case PACKET_TYPE_TIME: return time_good(v);
+	case PACKET_TYPE_DM: return object_good(PACKET_OBJECT_dm, v);
+	case PACKET_TYPE_NAMES:
+	case PACKET_TYPE_PAIRS: return list_good(f, v);
+	default: return true;
+	}
+}
+
+static bool object_good(enum packet_object_row row, const json_t *object)
+{
+	const struct packet_object *o = &packet_objects[row];
+	if (!o->fields[0].key[0])
+		return field_good(&o->fields[0], object);
+	bool good = json_is_object(object);
+	for (unsigned i = 0; good && i < o->count; i++) {
+		const json_t *v = json_object_get(object, o->fields[i].key);
+		good = v ? field_good(&o->fields[i], v) : o->fields[i].need == PACKET_NEED_MAY;
+	}
+	return good;
+}
+
+static bool packet_good(const json_t *all)
+{
+	static const char *const only_servers[] = { "rp", "srp", "i" };
+	const json_t *rq = json_object_get(all, "rq");
+	int data = rq != NULL, requests = 0;
+	bool good = !rq || object_good(PACKET_OBJECT_rq, rq);
+	for (size_t i = 0; i < COUNT(only_servers); i++)
+		good = good && !json_object_get(all, only_servers[i]);
+#define X(KIND, key, object)                                                       \
+	if (json_object_get(all, key)) {                                           \
+		data++;                                                            \
+		good = good && object_good(PACKET_OBJECT_##object, json_object_get(all, key)); \
+	}
+	PACKET_DATA(X)
+#undef X
+#define X(KIND, key, object)                                                       \
+	if (json_object_get(rq, key)) {                                            \
+		requests++;                                                        \
+		good = good && object_good(PACKET_OBJECT_##object, json_object_get(rq, key)); \
+	}
+	PACKET_REQUESTS(X)
+#undef X
+	return good && data == 1 && requests == (rq != NULL);
+}
+
+/* ---- what the reader took ---- */
+
+static bool same_list(const json_t *array, struct str list, bool pairs)
+{
+	struct str s;
+	size_t cursor = 0, i;
+	json_t *element;
+	json_array_foreach(array, i, element) {
+		if (strs_next(list, &cursor, &s) != 1)
+			return false;
+		if (!same_string(pairs ? json_object_get(element, "u") : element, s))
+			return false;
+		if (!pairs)
+			continue;
+		const json_t *nick = json_object_get(element, "n");
+		if (strs_next(list, &cursor, &s) != 1 || !nick != !s.p || (nick && !same_string(nick, s)))
+			return false;
+	}
+	return cursor == list.n;
+}
+
+static bool same_field(const struct packet_field *f, const json_t *v, const void *member)
+{
+	const struct str *s = member;
+	int64_t number = f->type == PACKET_TYPE_TIME ? *(const int64_t *)member : *(const int8_t *)member;
+	switch (f->type) {
+	case PACKET_TYPE_FLAG:
+	case PACKET_TYPE_TIME:
+		return v ? (json_is_integer(v) ? json_integer_value(v) : atoll(json_string_value(v))) == number
+			 : number == -1;
+	case PACKET_TYPE_NAMES:
+	case PACKET_TYPE_PAIRS:
+		return v ? s->p && same_list(v, *s, f->type == PACKET_TYPE_PAIRS) : !s->p;
+	default: return v ? json_is_integer(v) || same_string(v, *s) : !s->p;
+	}
+}
+
+static void request_check(const json_t *all, struct packet *p)
+{
+	const struct packet_object *o = packet_kind_objects[p->kind];
+	const json_t *rq = json_object_get(all, "rq");
+	const char *key = NULL;
+#define X(KIND, request, object) key = p->kind == PACKET_##KIND ? request : key;
+	PACKET_REQUESTS(X)
+#undef X
+	assert_true(json_is_integer(json_object_get(rq, "id")) || same_string(json_object_get(rq, "id"), p->id));
+	for (unsigned i = 0; i < o->count; i++) {
+		const struct packet_field *f = &o->fields[i];
+		const json_t *object = json_object_get(rq, key);
+		assert_true(same_field(f, f->key[0] ? json_object_get(object, f->key) : object,
+				       (const char *)&p->m + f->offset));
+	}
+}
+
 /* What the reader took from a message is what the other parser sees. */
 static void message_check(const json_t *all, const struct packet *p)
 {
@@ -181,7 +368,7 @@ static void written_check(const json_t *all, const struct packet *p)
 	buf_deinit(&out);
 }
 
-static struct { int parsed, good, messages; } seen;
+static struct { int parsed, good, messages, requests, lists; } seen;
 
 static void mutant_check(struct packet_reader *reader, struct str text)
 {
@@ -206,8 +393,18 @@ static void mutant_check(struct packet_reader *reader, struct str text)
 		fail_msg("packet_read says '%s', the other '%s': %.*s", packet.why, error.text,
 			 STR_ARG(text));
 	}
+	/* -0 is an integer like 0 to the other, but no flag and no time */
+	if (status != PACKET_MALFORMED && all && !memmem(text.p, text.n, "-0", 2) &&
+	    packet_good(all) != (status == PACKET_OK))
+		fail_msg("packet_read says '%s' of %.*s", packet.why, STR_ARG(text));
 	seen.parsed += status != PACKET_MALFORMED;
 	seen.good += status == PACKET_OK;
+	if (status == PACKET_OK && packet.kind != PACKET_M && packet.kind != PACKET_SRQ && all) {
+		const struct packet_object *o = packet_kind_objects[packet.kind];
+		seen.requests++;
+		seen.lists += !o->fields[0].key[0];
+		request_check(all, &packet);
+	}
 	if (status == PACKET_OK && packet.kind == PACKET_M && all) {
 		seen.messages++;
 		message_check(all, &packet);
@@ -238,6 +435,8 @@ static void mutated_packets_are_judged_as_by_another_parser(void **state)
 	assert_in_range(seen.parsed, MUTANTS / 10, MUTANTS * 9 / 10);
 	assert_in_range(seen.good, MUTANTS / 20, MUTANTS * 9 / 10);
 	assert_in_range(seen.messages, MUTANTS / 40, MUTANTS * 9 / 10);
+	assert_in_range(seen.requests, MUTANTS / 40, MUTANTS * 9 / 10);
+	assert_in_range(seen.lists, MUTANTS / 100, MUTANTS * 9 / 10);
 }
 
 int main(void)

@@ -1,91 +1,5 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "packet/json.h"
-#include "packet/packet.h"
-
-static struct buf out;
-
-static int setup(void **state)
-{
-	(void)state;
-	buf_init(&out, 1 << 16);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	buf_deinit(&out);
-	return 0;
-}
-
-static void written_check(const char *expected)
-{
-	assert_false(out.failed);
-	if (!str_eq(buf_view(&out), str_of(expected)))
-		fail_msg("wrote %.*s\nnot   %s", STR_ARG(buf_view(&out)), expected);
-	assert_true(json_valid(buf_view(&out), JSON_RFC8259));
-	buf_clear(&out);
-}
-
-static void responses_are_written_as_the_protocol_shows(void **state)
-{
-	(void)state;
-	packet_put_done(&out, STR("ID"));
-	written_check("{\"rp\":{\"id\":\"ID\"}}");
-	packet_put_done(&out, STR_NONE);
-	written_check("{\"rp\":{}}");
-	packet_put_error(&out, STR("ID"), REFUSAL_NOT_FOUND, STR("Not found: user 'zed'."));
-	written_check("{\"rp\":{\"id\":\"ID\",\"e\":{\"c\":\"404\",\"d\":\"Not found: user 'zed'.\"}}}");
-	packet_put_error(&out, STR_NONE, REFUSAL_BAD, STR("No \"id\"."));
-	written_check("{\"rp\":{\"e\":{\"c\":\"400\",\"d\":\"No \\\"id\\\".\"}}}");
-	packet_put_error(&out, STR("a\"\n"), REFUSAL_MAILBOX_FULL, STR(""));
-	written_check("{\"rp\":{\"id\":\"a\\\"\\n\",\"e\":{\"c\":\"507\",\"d\":\"\"}}}");
-	packet_put_login(&out, STR("1"), true, REFUSAL_NONE, STR_NONE);
-	written_check("{\"rp\":{\"id\":\"1\",\"response\":1}}");
-	packet_put_login(&out, STR("1"), false, REFUSAL_NONE, STR_NONE);
-	written_check("{\"rp\":{\"id\":\"1\",\"response\":0}}");
-	packet_put_login(&out, STR("1"), false, REFUSAL_TOO_MANY, STR("Too many failures."));
-	written_check("{\"rp\":{\"id\":\"1\",\"response\":0,"
-		      "\"e\":{\"c\":\"429\",\"d\":\"Too many failures.\"}}}");
-	packet_put_sr(&out, STR("s1"), STR("m1"));
-	written_check("{\"m\":{\"id\":\"s1\",\"sr\":{\"id\":\"m1\"}}}");
-}
-
-static void server_responses_are_written_as_the_protocol_shows(void **state)
-{
-	(void)state;
-	packet_put_knock(&out, STR("21"));
-	written_check("{\"srp\":{\"id\":\"21\",\"t\":\"k\"}}");
-	packet_put_server_error(&out, STR("20"), STR("z"), REFUSAL_BAD, STR("Unknown."));
-	written_check("{\"srp\":{\"id\":\"20\",\"t\":\"z\",\"e\":{\"c\":\"400\",\"d\":\"Unknown.\"}}}");
-	packet_put_server_error(&out, STR_NONE, STR_NONE, REFUSAL_NOT_LOGGED_IN, STR("Log in."));
-	written_check("{\"srp\":{\"e\":{\"c\":\"401\",\"d\":\"Log in.\"}}}");
-}
-
-static void an_offset_is_in_hours_and_whole_where_it_is_whole(void **state)
-{
-	(void)state;
-	static const struct { int minutes; const char *hours; } cases[] = {
-		{ 0, "0" }, { 120, "2" }, { 840, "14" }, { -300, "-5" }, { 330, "5.5" }, { 345, "5.75" },
-		{ -210, "-3.5" }, { -30, "-0.5" }, { 15, "0.25" }, { 765, "12.75" }, { 3, "0.05" },
-	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char expected[200];
-		snprintf(expected, sizeof(expected),
-			 "{\"srp\":{\"id\":\"20\",\"t\":\"t\",\"tm\":\"1790000000000\",\"o\":%s},\"o\":%s}",
-			 cases[i].hours, cases[i].hours);
-		packet_put_time(&out, STR("20"), INT64_C(1790000000000), cases[i].minutes);
-		written_check(expected);
-	}
-}
+/* Messages as they are written; responses and information are in test_packet_respond.c. */
+#include "packet/written.h"
 
 /* A message as alice sends it to bob, or to the group g1, and as it arrives. */
 struct message_case {
@@ -148,6 +62,13 @@ static void a_receipt_arrives_with_nothing_but_what_it_is(void **state)
 	messages_check(cases, sizeof(cases) / sizeof(cases[0]));
 }
 
+static void a_server_receipt_says_what_it_is_for(void **state)
+{
+	(void)state;
+	packet_put_sr(&out, STR("s1"), STR("m1"));
+	written_check("{\"m\":{\"id\":\"s1\",\"sr\":{\"id\":\"m1\"}}}");
+}
+
 static void a_packet_that_does_not_fit_fails_the_buffer(void **state)
 {
 	(void)state;
@@ -165,17 +86,113 @@ static void a_packet_that_does_not_fit_fails_the_buffer(void **state)
 	packet_reader_deinit(&reader);
 }
 
+/* ---- another receiver ---- */
+
+/* What is written for `receiver`, in memory that ends where it ends. */
+static struct str message_text(const char *id, const char *sender, const char *receiver)
+{
+	const struct packet_object *m = &packet_objects[PACKET_OBJECT_m];
+	struct packet packet = { .kind = PACKET_M, .extra = STR(",\"r\":\"not this\"") };
+	memcpy(&packet.m, m->absent, m->bytes);
+	packet.m.id = str_of(id);
+	packet.m.c = STR("{\"r\":\"nor this\"}");
+	buf_clear(&out);
+	packet_put_message(&out, &packet, str_of(sender), str_of(receiver));
+	char *text = malloc(out.n);
+	assert_non_null(text);
+	memcpy(text, out.p, out.n);
+	return (struct str){ text, out.n };
+}
+
+static const char *const awkward[] = {
+	"bob", "r", "\"r\":\"", "a\"b", "\\", "a\\", "\\\"", "\n\x01", "zo\xC3\xAB", "\",\"r\":\"x", "{\"m\":{",
+	"0123456789abcdef0123456789abcdef", "0123456789abcde\"", "0123456789abcdef\\",
+};
+
+static void a_receiver_is_found_whatever_the_names_hold(void **state)
+{
+	(void)state;
+	const size_t n = COUNT(awkward);
+	for (size_t i = 0; i < n * n * n; i++) {
+		const char *id = awkward[i % n], *sender = awkward[i / n % n], *receiver = awkward[i / n / n];
+		struct str text = message_text(id, sender, receiver);
+		struct packet_span r = packet_find_receiver(text);
+		assert_true((size_t)r.at + r.n <= text.n);
+		buf_clear(&out);
+		json_put_string(&out, str_of(receiver));
+		assert_true(str_eq(buf_view(&out), (struct str){ text.p + r.at, r.n }));
+		free((char *)(uintptr_t)text.p);
+	}
+}
+
+static void a_text_with_another_receiver_is_the_one_written_for_him(void **state)
+{
+	(void)state;
+	const size_t n = COUNT(awkward);
+	for (size_t i = 0; i < n * n; i++) {
+		struct str before = message_text(awkward[i % n], "alice", awkward[i / n]);
+		struct str wanted = message_text(awkward[i % n], "alice", awkward[n - 1 - i / n]);
+		buf_clear(&out);
+		packet_put_readdressed(&out, before, packet_find_receiver(before), str_of(awkward[n - 1 - i / n]));
+		assert_true(str_eq(buf_view(&out), wanted));
+		free((char *)(uintptr_t)before.p);
+		free((char *)(uintptr_t)wanted.p);
+	}
+}
+
+static void a_receipt_has_a_receiver_too(void **state)
+{
+	(void)state;
+	struct str text = STR("{\"m\":{\"id\":\"d1\",\"s\":\"bob\",\"r\":\"alice\",\"st\":5,\"dm\":{\"id\":\"m1\"}}}");
+	struct packet_span r = packet_find_receiver(text);
+	packet_put_readdressed(&out, text, r, STR("zoe"));
+	written_check("{\"m\":{\"id\":\"d1\",\"s\":\"bob\",\"r\":\"zoe\",\"st\":5,\"dm\":{\"id\":\"m1\"}}}");
+}
+
+static void what_is_no_message_has_no_receiver(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+		"", "{", "{\"m\":{}}", "{\"i\":{\"id\":\"1\",\"li\":\"alice\"}}", "{\"m\":{\"id\":1,\"s\":\"a\",\"r\":\"b\"}}",
+		"{\"m\":{\"id\":\"1\",\"sr\":{\"id\":\"2\"}}}", "{\"m\":{\"id\":\"1\",\"r\":\"b\",\"s\":\"a\"}}",
+		"{\"m\":{\"id\":\"1\",\"s\":\"a\",\"t\":\"t\",\"r\":\"b\"}}", "{\"m\":{\"id\":\"1\",\"s\":\"a\",\"r\":null}}",
+		" {\"m\":{\"id\":\"1\",\"s\":\"a\",\"r\":\"b\"}}",
+	};
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct packet_span r = packet_find_receiver(str_of(texts[i]));
+		assert_int_equal(r.at, 0);
+		assert_int_equal(r.n, 0);
+	}
+}
+
+static void a_text_cut_off_has_no_receiver(void **state)
+{
+	(void)state;
+	static const char whole[] = "{\"m\":{\"id\":\"a\\\"\\\\\",\"s\":\"0123456789abcdef\\\"\",\"r\":\"b\\\\\"";
+	for (size_t n = 0; n < sizeof(whole); n++) {
+		char *text = malloc(n ? n : 1);
+		assert_non_null(text);
+		memcpy(text, whole, n);
+		struct packet_span r = packet_find_receiver((struct str){ text, n });
+		assert_int_equal(r.n, n < sizeof(whole) - 1 ? 0 : strlen("\"b\\\\\""));
+		free(text);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(responses_are_written_as_the_protocol_shows),
-		TEST(server_responses_are_written_as_the_protocol_shows),
-		TEST(an_offset_is_in_hours_and_whole_where_it_is_whole),
 		TEST(a_message_arrives_with_its_sender_and_what_was_written),
 		TEST(a_receipt_arrives_with_nothing_but_what_it_is),
+		TEST(a_server_receipt_says_what_it_is_for),
 		TEST(a_packet_that_does_not_fit_fails_the_buffer),
+		TEST(a_receiver_is_found_whatever_the_names_hold),
+		TEST(a_text_with_another_receiver_is_the_one_written_for_him),
+		TEST(a_receipt_has_a_receiver_too),
+		TEST(what_is_no_message_has_no_receiver),
+		TEST(a_text_cut_off_has_no_receiver),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
