@@ -236,19 +236,37 @@ void guard_facts(struct chat *chat, const struct guard_facts *facts)
 		guard_go_on(chat, job);
 }
 
-void guard_end(struct chat *chat, struct job *job)
+static int by_name(const void *a, const void *b)
 {
-	struct buf lists[CHAT_WORKERS_MAX];
+	return str_cmp((*(struct fact *const *)a)->name, (*(struct fact *const *)b)->name);
+}
+
+/* By name, so that the same run plays the same way again: the order of a map is chance. */
+static struct fact **guard_facts_sorted(const struct job *job)
+{
+	struct fact **facts = calloc(job->facts.count, sizeof(*facts));
 	size_t cursor = 0;
 	struct str key;
 	void *value;
+	CHECK(facts);
+	for (size_t i = 0; map_next(&job->facts, &cursor, &key, &value); i++)
+		facts[i] = value;
+	qsort(facts, job->facts.count, sizeof(*facts), by_name);
+	return facts;
+}
+
+void guard_end(struct chat *chat, struct job *job)
+{
+	struct buf lists[CHAT_WORKERS_MAX];
 	if (!job->facts.count)
 		return;
+	struct fact **facts = guard_facts_sorted(job);
 	for (unsigned w = 0; w < chat->workers; w++)
 		buf_init(&lists[w], (size_t)1 << 24);
-	while (map_next(&job->facts, &cursor, &key, &value))
-		if (((struct fact *)value)->born)
-			strs_add(&lists[chat_home(key, chat->workers)], key);
+	for (size_t i = 0; i < job->facts.count; i++)
+		if (facts[i]->born)
+			strs_add(&lists[chat_home(facts[i]->name, chat->workers)], facts[i]->name);
+	free(facts);
 	for (unsigned w = 0; w < chat->workers; w++) {
 		guard_parts(chat, job, w, buf_view(&lists[w]), guard_tell_end);
 		buf_deinit(&lists[w]);
