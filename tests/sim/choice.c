@@ -11,9 +11,7 @@ bool choice_is_broadcast(int place)
 
 static struct ask *choice_begin(struct ask *out, enum ask_kind kind, unsigned number)
 {
-	memset(out, 0, sizeof(*out)); /* bytes between members too: requests are compared so */
-	out->kind = kind;
-	out->name = TALK_NOBODY;
+	*out = (struct ask){ .kind = kind, .name = TALK_NOBODY };
 	(void)snprintf(out->text, sizeof(out->text), "t%u", number);
 	return out;
 }
@@ -36,25 +34,6 @@ static int draw_member(const struct plan *plan, struct dice *d, const struct mod
 	for (unsigned i = 0; i < 6 && user != TALK_NOBODY && (model_member(n, user) != NULL) != in; i++)
 		user = draw_user(plan, d);
 	return user;
-}
-
-/* What a request does not carry is left empty, so that two alike are seen to be. */
-static void choice_end(struct ask *out)
-{
-	switch (out->kind) {
-	case ASK_USER_CREATE:
-	case ASK_USER_CHANGE:
-	case ASK_FOLLOW:
-	case ASK_NICKS:
-	case ASK_PICTURE:
-	case ASK_STATUS:
-	case ASK_CREATE:
-	case ASK_PLACE_PICTURE:
-	case ASK_TITLE:
-		return;
-	default:
-		memset(out->text, 0, sizeof(out->text));
-	}
 }
 
 /* --- groups and broadcasts --- */
@@ -197,14 +176,12 @@ bool choice_ask(const struct plan *plan, struct dice *d, const struct model *m, 
 		choose_look(plan, d, user, number, out);
 	else
 		choose_place(plan, d, m, user, number, out);
-	choice_end(out);
 	return true;
 }
 
 void choice_administer(const struct plan *plan, struct dice *d, unsigned number, struct ask *out)
 {
 	choice_begin(out, dice_below(d, 3), number)->name = (int)plan->users;
-	choice_end(out);
 }
 
 /* --- the end --- */

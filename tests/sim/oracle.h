@@ -3,7 +3,8 @@
  * of how the server works; what it knows of the store are the transactions that became durable.
  * Only the first finding of a run counts.
  *
- *   oracle.c           what clients do, and the end
+ *   oracle.c           names, letters, what clients do
+ *   oracle_end.c       the end: has everybody got what is his?
  *   oracle_stored.c    mail that became durable: mailboxes, acknowledgements, fan-outs
  *   oracle_changed.c   changes that became durable: each must be what some request asks for
  *   oracle_heard.c     what the server answers
@@ -83,11 +84,15 @@ void oracle_finish(struct oracle *o);
 bool oracle_live(const struct oracle *o, unsigned link);
 bool oracle_was_stored(const struct oracle *o, const char *id); /* any message of that id */
 bool oracle_was_released(const struct oracle *o, const char *from, const char *to, const char *id);
+/* Does this session know surely that this user is online? */
+bool oracle_knows_online(const struct oracle *o, unsigned link, const char *name);
+/* Is this the id of a request for a change? */
+bool oracle_asks_change(const struct oracle *o, unsigned link, const char *id);
 /* A user with a session who is not in this group, nor was; TALK_NOBODY: none. */
 int oracle_outsider(const struct oracle *o, int place);
 
 struct oracle_counts {
 	unsigned sent, stored, shown, received, released, receipts, pings, refused;
-	unsigned asked, changes, fans, told; /* requests; changes durable; fan-outs; li and lo */
+	unsigned asked, changes, fans, told, gaps; /* requests; changes durable; fan-outs; li and lo; missed */
 };
 struct oracle_counts oracle_counts(const struct oracle *o);

@@ -261,8 +261,9 @@ static struct asked *change_explained(struct oracle *o, const struct change *c, 
 		if (same && infos_alike(c, out, infos, sizeof(infos)) && ok) {
 			a->fitted = o->stamp;
 			found = found ? found : a;
-		} else if (same && ok)
+		} else if (same && ok) {
 			*finding_out = FINDING_INFORMED;
+		}
 		if (same)
 			(void)snprintf(why, size, "request '%s' of %s %s%s", a->id, oracle_name(a->user),
 				       ok ? "" : "must be refused", ok ? infos : "");

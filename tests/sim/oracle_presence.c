@@ -41,6 +41,14 @@ static bool presence_steady(const struct oracle *o, int follower, int user, uint
 	return o->follow_changed[follower][user] < since && o->block_changed[user][follower] < since;
 }
 
+bool oracle_knows_online(const struct oracle *o, unsigned link, const char *name)
+{
+	const struct watch *w = oracle_watch(o, link);
+	int user = oracle_user(str_of(name));
+	return user != TALK_NOBODY && w->seen[user] == PRESENCE_ON &&
+	       presence_steady(o, w->user, user, w->seen_quiet[user]);
+}
+
 void presence_heard(struct oracle *o, struct watch *w, const struct heard *h)
 {
 	int user = oracle_user(str_of(h->from));
@@ -52,12 +60,12 @@ void presence_heard(struct oracle *o, struct watch *w, const struct heard *h)
 			      h->from, w->link);
 		return;
 	}
-	if (!o->model.follow[w->user][user] && presence_fits(o) && o->follow_changed[w->user][user] < o->quiet)
-		oracle_accuse(o, FINDING_PRESENCE, h->id, "%s of %s told to %s, who does not follow him", what,
-			      h->from, oracle_name(w->user));
 	if (o->model.block[user][w->user] && presence_fits(o) && o->block_changed[user][w->user] < o->quiet)
 		oracle_accuse(o, FINDING_BLOCKED, h->id, "%s of %s told to %s, whom he blocks", what, h->from,
 			      oracle_name(w->user));
+	if (!o->model.follow[w->user][user] && presence_fits(o) && o->follow_changed[w->user][user] < o->quiet)
+		oracle_accuse(o, FINDING_PRESENCE, h->id, "%s of %s told to %s, who does not follow him", what,
+			      h->from, oracle_name(w->user));
 	if (presence_fits(o) && !presence_was(o, user, is == PRESENCE_ON))
 		oracle_accuse(o, FINDING_PRESENCE, h->id, "%s of %s told on link %u, but he is not", what, h->from,
 			      w->link);

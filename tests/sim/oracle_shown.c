@@ -203,9 +203,10 @@ static unsigned show_letter(struct oracle *o, struct watch *w, struct letter *l,
 		return 0;
 	}
 	struct copy *copy = letter_copy_meant(o, w, l, text);
-	if (copy)
+	bool unstored = letter_unstored(o, l);
+	if (copy && !(unstored && watch_shown(w, l, copy)))
 		return show_stored(o, w, copy);
-	if (letter_unstored(o, l))
+	if (unstored)
 		return show_p0(o, w, l, text);
 	bool others = l->fan_n && str_eq(text, str_of(l->fans[0]->text)), had = letter_copy(l, w->user) != NULL;
 	oracle_accuse_letter(o, had ? FINDING_INVENTED : others ? FINDING_MEMBERS : FINDING_EARLY, l,
@@ -289,7 +290,8 @@ void oracle_pinged(struct oracle *o, unsigned link, struct str payload, int64_t 
 		if (!c || s->ms + o->ack_ping_ms > now_ms)
 			continue;
 		due = !c->released && (!c->acked || c->acked_at < s->at || heard_plan_fails(o->plan) ||
-				     c->acked_ms + ORACLE_ACK_MS > now_ms);
+				       c->acked_ms + ORACLE_ACK_MS > now_ms ||
+				       stored_twins(o, c->receiver, c->letter->from, c->letter->id) > 1);
 	}
 	if (w->closed)
 		oracle_accuse(o, FINDING_CLOSED, "", "link %u is closed, but was pinged", link);

@@ -6,6 +6,12 @@ static unsigned plan_maybe(struct dice *d, unsigned max)
 	return dice_chance(d, 500) ? dice_between(d, 1, max) : 0;
 }
 
+/* What most of the others are about. */
+static unsigned plan_often(struct dice *d, unsigned min, unsigned max)
+{
+	return dice_chance(d, 800) ? dice_between(d, min, max) : 0;
+}
+
 static void plan_draw_faults(struct plan *p, struct dice *d)
 {
 	p->crash = dice_chance(d, 500) ? dice_between(d, 200, 3000) : 0;
@@ -24,7 +30,7 @@ static void plan_draw_faults(struct plan *p, struct dice *d)
 
 static void plan_draw_people(struct plan *p, struct dice *d)
 {
-	p->logout = plan_maybe(d, 20);
+	p->logout = plan_maybe(d, 40);
 	p->p0 = plan_maybe(d, 500);
 	p->pc0 = plan_maybe(d, 400);
 	p->sc0 = plan_maybe(d, 400);
@@ -35,8 +41,8 @@ static void plan_draw_people(struct plan *p, struct dice *d)
 	p->odd = plan_maybe(d, 150);
 	p->early = plan_maybe(d, 300);
 	p->wrong_token = plan_maybe(d, 150);
-	p->ask = dice_chance(d, 800) ? dice_between(d, 20, 500) : 0;
-	p->to_place = plan_maybe(d, 900);
+	p->ask = plan_often(d, 30, 600);
+	p->to_place = plan_often(d, 50, 900);
 	p->clash = dice_chance(d, 300) ? dice_between(d, 50, 300) : 0;
 	p->knock = plan_maybe(d, 150);
 	p->stray_pong = plan_maybe(d, 50);
@@ -50,13 +56,14 @@ static void plan_draw_people(struct plan *p, struct dice *d)
 
 static void plan_draw_requests(struct plan *p, struct dice *d)
 {
-	p->groups = dice_between(d, 0, 3);
-	p->casts = dice_chance(d, 500) ? dice_between(d, 1, 2) : 0;
-	p->follow = plan_maybe(d, 20);
+	p->groups = plan_often(d, 1, 3);
+	p->casts = plan_maybe(d, 2);
+	p->follow = plan_often(d, 1, 20);
 	p->privacy = plan_maybe(d, 15);
 	p->profile = plan_maybe(d, 5);
 	p->look = plan_maybe(d, 10);
-	p->place = dice_chance(d, 800) ? dice_between(d, 5, 40) : 0;
+	p->place = plan_often(d, 5, 40);
+	p->founded = plan_often(d, 100, 900);
 	p->group_max = dice_chance(d, 200) ? dice_between(d, 2, 6) : 10000;
 	p->fan_slice = dice_between(d, 1, 3);
 }
@@ -65,7 +72,8 @@ static void plan_draw_limits(struct plan *p, struct dice *d)
 {
 	p->content_max = dice_chance(d, 500) ? 40 : 300;
 	p->send_buffer = dice_chance(d, 400) ? dice_between(d, 2048, 5000) : 1u << 20;
-	p->mailbox_max_messages = dice_chance(d, 200) ? dice_between(d, 2, 30) : 100000;
+	p->mailbox_max_messages = dice_chance(d, 350) ? dice_between(d, 2, dice_chance(d, 500) ? 6 : 30)
+						       : 100000;
 	p->mailbox_max_bytes = dice_chance(d, 150) ? dice_between(d, 1500, 20000) : 256u << 20;
 	p->session_messages_max = dice_chance(d, 300) ? dice_between(d, 1, 8) : 1000;
 	p->session_bytes_max = dice_chance(d, 200) ? dice_between(d, 200, 2000) : 1u << 20;
@@ -108,8 +116,8 @@ void plan_print(const struct plan *p, struct trace *t)
 		    "wrong=%u collide=%d", p->p0, p->pc0, p->sc0, p->repeat, p->same_id_other,
 		    p->to_self, p->to_nobody, p->odd, p->early, p->wrong_token, p->collide);
 	trace_event(t, "plan ask=%u follow=%u privacy=%u profile=%u look=%u place=%u groups=%u casts=%u to_place=%u "
-		    "clash=%u group_max=%u fan_slice=%u", p->ask, p->follow, p->privacy, p->profile, p->look, p->place,
-		    p->groups, p->casts, p->to_place, p->clash, p->group_max, p->fan_slice);
+		    "founded=%u clash=%u group_max=%u fan_slice=%u", p->ask, p->follow, p->privacy, p->profile, p->look, p->place,
+		    p->groups, p->casts, p->to_place, p->founded, p->clash, p->group_max, p->fan_slice);
 	trace_event(t, "plan send_buffer=%zu mailbox=%u/%llu session=%u/%zu pending=%zu entities=%u",
 		    p->send_buffer, p->mailbox_max_messages, (unsigned long long)p->mailbox_max_bytes,
 		    p->session_messages_max, p->session_bytes_max, p->pending_bytes_max,

@@ -21,6 +21,7 @@ struct plan {
 	unsigned groups, casts;   /* how many names of each are used */
 	/* Weights of what is asked for. */
 	unsigned follow, privacy, profile, look, place;
+	unsigned founded;         /* how much of it there is from the beginning, out of 1000 */
 	unsigned group_max, fan_slice;
 
 	/* Weights of the scheduler's actions. */

@@ -30,5 +30,7 @@ void plant_deinit(struct plant *p);
 /* Called for each packet a core sends, in place of world_deliver. */
 void plant_send(struct plant *p, struct world *w, struct link *l, const char *text, size_t n,
 		const struct heard *heard);
+/* What became durable, as the oracle is to see it; in place of oracle_committed. */
+void plant_committed(struct plant *p, struct world *w, struct str batch);
 /* Called after a core was given a packet. */
 void plant_said(struct plant *p, struct world *w, struct link *l, const struct said *said);

@@ -9,11 +9,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SIM_STEPS 3000
+#define SIM_STEPS 5000
 #define SIM_SEED_SECONDS_MAX 120 /* a seed that takes longer hangs */
 #define SIM_EXCERPT_LINES 80
 #define SIM_TAIL_LINES 25
-#define SIM_PLANT_SEEDS 40
+#define SIM_PLANT_SEEDS 100
+#define SIM_REPEAT_SEEDS 60
 
 struct options {
 	uint64_t first, seeds;
@@ -65,6 +66,11 @@ static enum finding sim_play(uint64_t seed, const struct options *opt, struct pl
 	tally->counts.receipts += counts.receipts;
 	tally->counts.pings += counts.pings;
 	tally->counts.refused += counts.refused;
+	tally->counts.asked += counts.asked;
+	tally->counts.changes += counts.changes;
+	tally->counts.fans += counts.fans;
+	tally->counts.told += counts.told;
+	tally->counts.gaps += counts.gaps;
 	world_destroy(&w);
 	trace_deinit(&trace);
 	return finding;
@@ -173,14 +179,22 @@ static void sim_summary(const struct shared *shared, const struct options *opt)
 		t.counts.shown += s->counts.shown;
 		t.counts.released += s->counts.released;
 		t.counts.pings += s->counts.pings;
+		t.counts.asked += s->counts.asked;
+		t.counts.changes += s->counts.changes;
+		t.counts.fans += s->counts.fans;
+		t.counts.told += s->counts.told;
+		t.counts.gaps += s->counts.gaps;
 	}
 	printf(opt->json ? "{\"seeds\":%llu,\"failures\":%llu,\"steps\":%llu,\"crashes\":%llu,\"refusals\":%llu,"
-			   "\"sent\":%u,\"stored\":%u,\"shown\":%u,\"released\":%u,\"pings\":%u}\n"
+			   "\"sent\":%u,\"stored\":%u,\"shown\":%u,\"released\":%u,\"pings\":%u,\"asked\":%u,"
+			   "\"changes\":%u,\"fans\":%u,\"told\":%u,\"gaps\":%u}\n"
 			 : "%llu seeds, %llu failures: %llu steps, %llu crashes, %llu refused batches, %u sent, "
-			   "%u stored, %u shown, %u released, %u pings\n",
+			   "%u stored, %u shown, %u released, %u pings, %u asked, %u changes, %u fan-outs, "
+			   "%u told of logins, %u gaps\n",
 	       (unsigned long long)t.seeds, (unsigned long long)t.failures, (unsigned long long)t.steps,
 	       (unsigned long long)t.crashes, (unsigned long long)t.refusals, t.counts.sent, t.counts.stored,
-	       t.counts.shown, t.counts.released, t.counts.pings);
+	       t.counts.shown, t.counts.released, t.counts.pings, t.counts.asked, t.counts.changes,
+	       t.counts.fans, t.counts.told, t.counts.gaps);
 }
 
 /* --- the self-test --- */
@@ -211,7 +225,7 @@ static bool sim_test_plant(enum plant_kind kind, const struct options *opt)
 
 static bool sim_test_repeats(const struct options *opt)
 {
-	for (uint64_t seed = opt->first; seed < opt->first + 5; seed++) {
+	for (uint64_t seed = opt->first; seed < opt->first + SIM_REPEAT_SEEDS; seed++) {
 		struct tally a = { .seeds = 0 }, b = { .seeds = 0 };
 		(void)sim_play(seed, opt, NULL, TRACE_HASH, &a);
 		(void)sim_play(seed, opt, NULL, TRACE_HASH, &b);
@@ -241,7 +255,7 @@ static const char sim_usage[] =
 	"  --seed N      plays one seed, in this process\n"
 	"  --first N     the first seed (1)\n"
 	"  --seeds N     how many (100)\n"
-	"  --steps N     of each run, before the faults stop (3000)\n"
+	"  --steps N     of each run, before the faults stop (5000)\n"
 	"  --jobs N      processes (one per processor)\n"
 	"  --keep-going  do not stop at the first failing seed\n"
 	"  --verbose     prints all that happens\n"

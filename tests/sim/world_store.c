@@ -1,23 +1,81 @@
 /* The store of the simulated world: memory behind the fault engine. */
+#include "choice.h"
 #include "plant.h"
 #include "world.h"
 #include "store/txn.h"
 
-static void store_put_users(struct world *w)
+static void put_txn(struct buf *ops, const struct store_op *op)
 {
-	struct store_batch batch = { .node = { .kind = INBOX_STORE_BATCH } };
+	size_t mark = txn_begin(ops);
+	(void)txn_add(ops, op);
+	txn_end(ops, mark);
+}
+
+static void put_users(struct world *w, struct buf *ops, uint64_t born[TALK_USERS])
+{
 	char hash[TALK_ID_MAX];
-	buf_init(&batch.ops, 1 << 20);
 	for (int u = w->plan->admin ? 0 : 1; u <= (int)w->plan->users; u++) {
 		(void)snprintf(hash, sizeof(hash), "h:t-%s", oracle_name(u));
-		struct store_op op = { .type = OP_USER_PUT, .user_put = {
-			.name = str_of(oracle_name(u)),
-			.born = (uint64_t)w->inner->epoch << STORE_SEQ_BITS | ++w->seq,
-			.type = u == 0, .token = str_of(hash) } };
-		size_t mark = txn_begin(&batch.ops);
-		(void)txn_add(&batch.ops, &op);
-		txn_end(&batch.ops, mark);
+		born[u] = (uint64_t)w->inner->epoch << STORE_SEQ_BITS | ++w->seq;
+		put_txn(ops, &(struct store_op){ .type = OP_USER_PUT, .user_put = {
+			.name = str_of(oracle_name(u)), .born = born[u], .type = u == 0, .token = str_of(hash) } });
 	}
+}
+
+static void put_link(struct world *w, struct buf *ops, enum store_link kind, int from, int to, uint64_t born,
+		     uint8_t flags)
+{
+	put_txn(ops, &(struct store_op){ .type = OP_LINK_PUT, .link_put = {
+		.kind = (uint8_t)kind, .from = str_of(oracle_name(from)), .to = str_of(oracle_name(to)),
+		.born = born, .order = (uint64_t)w->inner->epoch << STORE_SEQ_BITS | ++w->seq, .flags = flags,
+		.text = STR("") } });
+}
+
+/* A group or broadcast of the first user's, with some of the others. */
+static void put_place(struct world *w, struct buf *ops, int place, const uint64_t born[TALK_USERS])
+{
+	bool broadcast = choice_is_broadcast(place);
+	int owner = (int)dice_between(&w->dice, 1, w->plan->users);
+	put_txn(ops, &(struct store_op){ .type = OP_NAME_PUT, .name_put = {
+		.name = str_of(oracle_name(place)), .kind = broadcast ? STORE_BROADCAST : STORE_GROUP,
+		.born = (uint64_t)w->inner->epoch << STORE_SEQ_BITS | ++w->seq, .created_ms = w->wall_ms,
+		.title = STR("old"), .owner = broadcast ? str_of(oracle_name(owner)) : STR("") } });
+	if (broadcast)
+		put_link(w, ops, LINK_OWN, owner, place, born[owner], 0);
+	else
+		put_link(w, ops, LINK_MEMBER, owner, place, born[owner], LINK_ADMIN);
+	for (int u = 1, n = 1; u <= (int)w->plan->users && n < (int)w->plan->group_max; u++) {
+		if (u == owner || !dice_chance(&w->dice, 700))
+			continue;
+		put_link(w, ops, broadcast ? LINK_LISTED : LINK_MEMBER, u, place, born[u], 0);
+		n++;
+	}
+}
+
+/* What there is when the run begins. */
+static void put_founded(struct world *w, struct buf *ops, const uint64_t born[TALK_USERS])
+{
+	const struct plan *p = w->plan;
+	for (int u = 1; u <= (int)p->users; u++)
+		for (int v = 1; v <= (int)p->users; v++) {
+			if (u != v && p->follow && dice_chance(&w->dice, p->founded))
+				put_link(w, ops, LINK_FOLLOW, u, v, born[v], 0);
+			if (u != v && p->privacy && dice_chance(&w->dice, p->founded / 8))
+				put_link(w, ops, LINK_BLOCK, u, v, born[v], 0);
+		}
+	for (int i = 0; i < TALK_PLACES; i++)
+		if ((i < CHOICE_GROUPS ? i < (int)p->groups : i - CHOICE_GROUPS < (int)p->casts) &&
+		    dice_chance(&w->dice, p->founded))
+			put_place(w, ops, TALK_USERS + i, born);
+}
+
+static void store_put_all(struct world *w)
+{
+	struct store_batch batch = { .node = { .kind = INBOX_STORE_BATCH } };
+	uint64_t born[TALK_USERS] = { 0 };
+	buf_init(&batch.ops, 1 << 20);
+	put_users(w, &batch.ops, born);
+	put_founded(w, &batch.ops, born);
 	store_submit(w->inner, 0, &batch);
 	struct inbox_node *node = inbox_take(&w->inner_inbox[0]);
 	CHECK(node == &batch.node && batch.status == OK);
@@ -49,7 +107,7 @@ void world_store_open(struct world *w)
 	struct store_config config = { .workers = w->workers, .inbox = inner,
 		.retention_ms = INT64_C(86400000), .sync = true, .metrics = &w->store_metrics };
 	CHECK(store_memory.open(&config, &w->inner, why, sizeof(why)) == OK);
-	store_put_users(w);
+	store_put_all(w);
 	world_store_wrap(w);
 }
 
@@ -75,10 +133,12 @@ bool world_store_collect(struct world *w)
 				continue;
 			struct store_batch *batch = (struct store_batch *)(void *)
 				((char *)node - offsetof(struct store_batch, node));
-			if (batch->status == OK) {
+			if (batch->status == OK && w->plant)
+				plant_committed(w->plant, w, buf_view(&batch->ops));
+			else if (batch->status == OK)
 				oracle_committed(w->oracle, buf_view(&batch->ops));
+			if (batch->status == OK)
 				continue;
-			}
 			w->refusals++;
 			oracle_store_failed(w->oracle);
 			trace_event(w->trace, "store refused a batch of worker %u", i);
