@@ -181,6 +181,15 @@ static void fan_write(struct chat *chat, struct fan *f)
 	txn_end(ops, mark);
 }
 
+/* It is not in the mailbox. One that is BUSY is not read anew before the slice is tried again. */
+static void fan_uncount(struct user *u, const struct op_mail *mail)
+{
+	if (mail->flags & (MAIL_INFO | MAIL_RECEIPT) || !u->mail_count)
+		return;
+	u->mail_count--;
+	u->mail_bytes -= mail->text.n < u->mail_bytes ? mail->text.n : u->mail_bytes;
+}
+
 static void fan_show(struct chat *chat, const struct op_mail *mail, bool ok)
 {
 	struct str name;
@@ -189,10 +198,12 @@ static void fan_show(struct chat *chat, const struct op_mail *mail, bool ok)
 		struct entity *e = map_get(&chat->entities, name);
 		CHECK(e && e->effects); /* the slice pins it */
 		e->effects--;
-		if (!ok)
+		if (!ok) {
 			e->stale = true;
-		else if (e->kind == STORE_USER && mail->seq > e->user.born)
+			fan_uncount(&e->user, mail);
+		} else if (e->kind == STORE_USER && mail->seq > e->user.born) {
 			mailbox_show(chat, e, mail);
+		}
 		entity_pin(chat, e);
 		entity_unpin(chat, e); /* what waited for its effects goes on */
 	}
