@@ -173,6 +173,7 @@ static void chat_take_post(struct chat *chat, const struct post *post)
 	case POST_FREEZE: chat_take_freeze(chat, &post->freeze); break;
 	case POST_FROZEN: deletion_frozen(chat, &post->frozen); break;
 	case POST_THAW: deletion_thaw(chat, &post->thaw); break;
+	case POST_FORGET: deletion_forget(chat, &post->forget); break;
 	case POST_FAN: fan_take(chat, &post->fan); break;
 	case POST_FANNED: fanout_fanned(chat, &post->fanned); break;
 	case POST_PRESENCE: presence_show(chat, &post->presence); break;
@@ -198,6 +199,7 @@ void chat_run_post(struct chat *chat, struct entity *e, const struct post *post)
 	case POST_REQUEST: chat->request_run(chat, e, &post->request); break;
 	case POST_LOGIN: login_go(chat, e, &post->login); break;
 	case POST_FREEZE: deletion_freeze(chat, e, &post->freeze); break;
+	case POST_FORGET: entity_forget_block(e, &post->forget); break;
 	default: CHECK_NEVER("nothing else waits for a name");
 	}
 }

@@ -323,6 +323,7 @@ void entity_free(struct entity *e);
 bool entity_want(struct chat *chat, struct entity *e);
 /* Does the user block that one? `born` 0: whoever bears the name. */
 bool entity_blocks(const struct entity *e, struct str name, uint64_t born);
+void entity_forget_block(struct entity *e, const struct forget *f);
 
 /* router.c */
 void router_send(struct chat *chat, const struct mail_in *mail);   /* from its sender's session */
@@ -395,6 +396,7 @@ void deletion_freeze(struct chat *chat, struct entity *e, const struct freeze *f
 void deletion_unreadable(struct chat *chat, const struct freeze *f);
 void deletion_frozen(struct chat *chat, const struct frozen *f);
 void deletion_thaw(struct chat *chat, const struct thaw *t);
+void deletion_forget(struct chat *chat, const struct forget *f);   /* at the home of those who block him */
 void deletion_free(struct deletion *d);
 
 /* fanout.c */

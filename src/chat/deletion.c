@@ -1,7 +1,7 @@
 /* The end of a user (protocol.md section 11) in one transaction, so that it happens whole or not at all:
  *
  *   1. nobody guards him any more, and nobody new does (guard.c)
- *   2. what he is in is read: groups, lists of broadcasts, his own broadcasts, his followers
+ *   2. what he is in is read: groups, lists of broadcasts, his own broadcasts, who blocks and follows him
  *   3. one after the other, in the order of their names, those are frozen at their homes, each saying
  *      what it means there (as by `l`); two deletions never wait for each other so
  *   4. all of it and the user's own end are written; then everybody goes on */
@@ -16,6 +16,7 @@ struct deletion {
 	size_t n, asked, answered; /* how many; of those, asked to freeze */
 	bool asking, failed;
 	struct buf own;         /* list: broadcasts that are his */
+	struct buf blockers;    /* list */
 	struct buf frozen;      /* struct frozen_at, one each */
 	struct buf ops;
 	unsigned reads;         /* done */
@@ -24,7 +25,8 @@ struct deletion {
 
 /* What is read, in this order. */
 static const struct { enum store_link link; enum store_side side; } deletion_reads[] = {
-	{ LINK_MEMBER, SIDE_OF }, { LINK_LISTED, SIDE_OF }, { LINK_OWN, SIDE_OF }, { LINK_FOLLOW, SIDE_TO },
+	{ LINK_MEMBER, SIDE_OF }, { LINK_LISTED, SIDE_OF }, { LINK_OWN, SIDE_OF }, { LINK_BLOCK, SIDE_TO },
+	{ LINK_FOLLOW, SIDE_TO }, /* last: stays in job->rows */
 };
 #define DELETION_READS (sizeof(deletion_reads) / sizeof(deletion_reads[0]))
 #define DELETION_BYTES_MAX ((size_t)1 << 30)
@@ -35,6 +37,7 @@ void deletion_free(struct deletion *d)
 		return;
 	buf_deinit(&d->places);
 	buf_deinit(&d->own);
+	buf_deinit(&d->blockers);
 	buf_deinit(&d->frozen);
 	buf_deinit(&d->ops);
 	free(d->sorted);
@@ -79,6 +82,36 @@ void deletion_end(struct chat *chat, struct job *job)
 	}
 }
 
+/* Those who block him have him in memory, perhaps. */
+static void deletion_tell_blockers(struct chat *chat, struct job *job)
+{
+	struct str name;
+	size_t cursor = 0;
+	fanout_begin(chat);
+	while (strs_next(buf_view(&job->deletion->blockers), &cursor, &name) == 1)
+		fanout_to(chat, name);
+	for (unsigned w = 0; w < chat->workers; w++) {
+		struct forget forget = { job->entity->user.born, job->entity->name,
+					 buf_view(&chat->spread[w]) };
+		if (forget.blockers.n)
+			chat_tell(chat, w, POST_FORGET, &forget);
+	}
+}
+
+void deletion_forget(struct chat *chat, const struct forget *f)
+{
+	struct forget one = { f->born, f->user, STR("") };
+	struct str name;
+	size_t cursor = 0;
+	while (strs_next(f->blockers, &cursor, &name) == 1) {
+		struct entity *e = map_get(&chat->entities, name);
+		if (e && e->state == ENTITY_LOADING) /* what is being read may be older */
+			entity_wait(chat, e, POST_FORGET, &one);
+		else if (e)
+			entity_forget_block(e, &one);
+	}
+}
+
 static void deletion_applied(struct chat *chat, struct job *job, bool ok)
 {
 	struct entity *e = job->entity;
@@ -90,6 +123,7 @@ static void deletion_applied(struct chat *chat, struct job *job, bool ok)
 		return;
 	}
 	entity_apply(chat, e, &op);
+	deletion_tell_blockers(chat, job);
 	if (online) /* job->rows: his followers, read last */
 		presence_tell(chat, e, false, buf_view(&job->rows));
 	job_done(chat, job);
@@ -162,7 +196,7 @@ static void deletion_step(struct chat *chat, struct job *job)
 	size_t cursor = 0;
 	while (d->reads < DELETION_READS - 1 &&
 	       store_link_row_next(buf_view(&job->rows), &cursor, &row) == 1) {
-		strs_add(&d->places, row.other);
+		strs_add(row.kind == LINK_BLOCK ? &d->blockers : &d->places, row.other);
 		if (row.kind == LINK_OWN)
 			strs_add(&d->own, row.other);
 	}
@@ -185,6 +219,7 @@ void deletion_begin(struct chat *chat, struct job *job)
 	CHECK(d);
 	buf_init(&d->places, DELETION_BYTES_MAX);
 	buf_init(&d->own, DELETION_BYTES_MAX);
+	buf_init(&d->blockers, DELETION_BYTES_MAX);
 	buf_init(&d->frozen, DELETION_BYTES_MAX);
 	buf_init(&d->ops, DELETION_BYTES_MAX);
 	job->deletion = d;

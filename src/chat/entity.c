@@ -61,6 +61,12 @@ bool entity_blocks(const struct entity *e, struct str name, uint64_t born)
 	return b && (!born || b->born == born);
 }
 
+void entity_forget_block(struct entity *e, const struct forget *f)
+{
+	if (entity_blocks(e, f->user, f->born))
+		free(map_remove(&e->user.blocks, f->user));
+}
+
 static void user_deinit(struct user *u)
 {
 	free((char *)(uintptr_t)u->token.p);

@@ -12,7 +12,8 @@ static const size_t post_body_bytes[] = {
 	[POST_BARRIER_BACK] = sizeof(struct barrier), [POST_ASK] = sizeof(struct guard_ask),
 	[POST_FACTS] = sizeof(struct guard_facts), [POST_UNGUARD] = sizeof(struct unguard),
 	[POST_FREEZE] = sizeof(struct freeze),     [POST_FROZEN] = sizeof(struct frozen),
-	[POST_THAW] = sizeof(struct thaw),         [POST_FAN] = sizeof(struct fan_slice),
+	[POST_THAW] = sizeof(struct thaw),         [POST_FORGET] = sizeof(struct forget),
+	[POST_FAN] = sizeof(struct fan_slice),
 	[POST_FANNED] = sizeof(struct fanned),     [POST_PRESENCE] = sizeof(struct presence),
 };
 
@@ -38,6 +39,9 @@ static unsigned post_views_of_many(enum post_kind kind, void *body, struct str *
 		out[n++] = &freeze->group;
 	} else if (kind == POST_FROZEN) {
 		out[n++] = &((struct frozen *)body)->ops;
+	} else if (kind == POST_FORGET) {
+		out[n++] = &((struct forget *)body)->user;
+		out[n++] = &((struct forget *)body)->blockers;
 	} else if (kind == POST_FAN) {
 		out[n++] = &fan->sender;
 		out[n++] = &fan->target;

@@ -22,6 +22,7 @@ enum post_kind {
 	POST_FREEZE,   /* a user is being deleted: to the home of a group he is in */
 	POST_FROZEN,   /* back: what it means there */
 	POST_THAW,     /* it was done, or not */
+	POST_FORGET,   /* to the home of those who blocked him: he is no more */
 	POST_FAN,      /* a slice of a fan-out: to the home of its receivers */
 	POST_FANNED,   /* back: it is in their mailboxes */
 	POST_PRESENCE, /* to the home of followers */
@@ -125,6 +126,12 @@ struct frozen {
 
 struct thaw { uint64_t freeze; uint32_t ok; };
 
+struct forget {
+	uint64_t born;
+	struct str user;
+	struct str blockers;   /* list; of one that only waits for his name: empty */
+};
+
 struct fan_slice {
 	uint64_t fanout;       /* seq of the fan-out; 0: p 0, nobody waits to hear of it */
 	uint32_t slice;        /* its number; FAN_WHOLE: not to be noted, for it is not the whole slice */
@@ -162,6 +169,7 @@ struct post {
 		struct freeze freeze;
 		struct frozen frozen;
 		struct thaw thaw;
+		struct forget forget;
 		struct fan_slice fan;
 		struct fanned fanned;
 		struct presence presence;

@@ -69,6 +69,7 @@ static void posts_about_many_keep_their_views(void **state)
 	struct freeze freeze = { 5, 6, 1, STR("bob"), STR("g1") };
 	struct frozen frozen = { 7, 8, 0, STR("ops") };
 	struct thaw thaw = { 9, 1 };
+	struct forget forget = { 15, STR("gone"), STR("bb") };
 	struct fan_slice fan = { .fanout = 10, .slice = 11, .r = { 12, 13 }, .sender = STR("s"), .target = STR("t"),
 				 .id = STR("i"), .text = STR("text"), .receivers = STR("rr") };
 	struct fanned fanned = { 14 };
@@ -79,6 +80,7 @@ static void posts_about_many_keep_their_views(void **state)
 	post_put(&bytes, POST_FREEZE, &freeze);
 	post_put(&bytes, POST_FROZEN, &frozen);
 	post_put(&bytes, POST_THAW, &thaw);
+	post_put(&bytes, POST_FORGET, &forget);
 	post_put(&bytes, POST_FAN, &fan);
 	post_put(&bytes, POST_FANNED, &fanned);
 	post_put(&bytes, POST_PRESENCE, &presence);
@@ -99,6 +101,9 @@ static void posts_about_many_keep_their_views(void **state)
 	assert_str(post.frozen.ops, "ops");
 	assert_true(post_next(buf_view(&bytes), &cursor, &post) && post.kind == POST_THAW);
 	assert_int_equal(post.thaw.freeze, 9);
+	assert_true(post_next(buf_view(&bytes), &cursor, &post) && post.kind == POST_FORGET);
+	assert_str(post.forget.user, "gone");
+	assert_str(post.forget.blockers, "bb");
 	assert_true(post_next(buf_view(&bytes), &cursor, &post) && post.kind == POST_FAN);
 	assert_int_equal(post.fan.r.n, 13);
 	assert_str(post.fan.sender, "s");

@@ -109,7 +109,7 @@ static void a_long_text_moves_along_with_its_bound(void **state)
 	assert_int_equal(conn_attach(a.conn, b.net), 0);
 	b.conn = a.conn;
 	conn_text(b.conn, "after", 5);
-	for (int i = 0; i < 20000 && a.seen.n < 21; i++) {
+	for (int i = 0; i < 20000 && a.seen.n < 20; i++) {
 		run_turns(&b, 1);
 		peer_read(&a);
 	}
