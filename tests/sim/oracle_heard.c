@@ -95,7 +95,7 @@ bool heard_mailbox_may_be_full(const struct oracle *o, int user, size_t bytes)
 	}
 	for (int from = 0; from < TALK_USERS; from++)
 		for (const struct letter *l = o->pairs[from][user]; l; l = l->next)
-			for (unsigned i = 0; l->kind == LETTER_MESSAGE && !l->copy_n && i < l->sending_n; i++)
+			for (unsigned i = 0; l->kind == LETTER_MESSAGE && !oracle_copy(o, l, user) && i < l->sending_n; i++)
 				if (!l->sendings[i].refused || l->sendings[i].done > o->quiet) {
 					n++;
 					bytes += strlen(l->sendings[i].passed_on);
@@ -279,7 +279,7 @@ static void heard_done(struct oracle *o, const struct watch *w, struct asked *a)
 		oracle_accuse(o, FINDING_ANSWER, a->id, "request '%s' of %s answered before login", a->id,
 			      oracle_name(w->user));
 	bool fine = (a->named.fine & a->named.all) == a->named.all;
-	if (!a->committed && !(a->idle && fine) && !changed_exchange(o, a))
+	if (!a->committed && !changed_exchange(o, a) && !(a->idle && fine))
 		oracle_accuse(o, FINDING_EARLY, a->id, "request '%s' of %s succeeded before it was stored", a->id,
 			      oracle_name(w->user));
 	if ((a->ask.kind == ASK_BLOCK || a->ask.kind == ASK_UNBLOCK) && a->ask.who[0] >= 0)

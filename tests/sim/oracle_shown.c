@@ -90,6 +90,8 @@ static void show_without_gap(struct oracle *o, const struct watch *w, uint64_t s
 			continue;
 		if (gap && c != l->copies[0])
 			continue; /* it counted up while it was released: may be lost */
+		if (oracle_letter(o, LETTER_DM, w->user, l->from, l->id) || oracle_letter(o, LETTER_NM, w->user, l->from, l->id))
+			continue; /* perhaps acknowledged by what was meant for another of that id */
 		if ((l->copy_n > 1 && oracle_direct(c) && oracle_volatile(o, l->from)) ||
 		    (oracle_direct(c) && oracle_hidden(o, l, c->committed)))
 			continue; /* the same words of two users of one name; one whom he blocks */
@@ -155,7 +157,7 @@ static unsigned show_p0(struct oracle *o, struct watch *w, struct letter *l, str
 		oracle_accuse_letter(o, FINDING_TWICE, l, "shown more often than it was sent");
 	const struct letter *stored = oracle_letter(o, LETTER_MESSAGE, l->from, l->to, l->id);
 	if (l->kind == LETTER_P0 && stored && stored->taken && stored->taken < l->sendings[0].handed &&
-	    oracle_taken(o, stored, l->sendings[0].handed) && !oracle_volatile(o, l->from) &&
+	    oracle_taken(o, stored, l->sendings[l->sending_n - 1].handed) && !oracle_volatile(o, l->from) &&
 	    !oracle_volatile(o, l->to))
 		oracle_accuse_letter(o, FINDING_TWICE, l, "a repeat of a stored message was shown");
 	show_in_order(o, w, l);
@@ -171,6 +173,9 @@ static bool letter_unstored(const struct oracle *o, const struct letter *l)
 	for (unsigned i = 0; i < l->sending_n; i++)
 		if (l->sendings[i].of_p0)
 			return true;
+	for (int to = 0; to < TALK_NAMES && (l->kind == LETTER_DM || l->kind == LETTER_NM); to++)
+		if (oracle_letter(o, LETTER_P0, l->to, to, l->id))
+			return true; /* the same id was sent anew, to a later group of that name */
 	return l->kind == LETTER_P0;
 }
 

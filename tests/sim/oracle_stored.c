@@ -564,10 +564,11 @@ void oracle_committed(struct oracle *o, struct str batch)
 {
 	struct str ops;
 	size_t cursor = 0;
-	o->stamp++;
 	int more;
-	while ((more = store_txn_next(batch, &cursor, &ops)) == 1)
+	while ((more = store_txn_next(batch, &cursor, &ops)) == 1) {
+		o->stamp++;
 		stored_txn(o, ops);
+	}
 	if (more != 0)
 		oracle_accuse(o, FINDING_CONTRACT, "", "a batch that is none");
 }
