@@ -62,6 +62,21 @@ static char *copy_str(char *at, struct str *s)
 	return at + s->n;
 }
 
+/* A copy that own_free frees. */
+static struct str own(struct str s)
+{
+	char *p = malloc(s.n + 1);
+	CHECK(p);
+	if (s.n)
+		memcpy(p, s.p, s.n);
+	return (struct str){ p, s.n };
+}
+
+static void own_free(struct str s)
+{
+	free((char *)(uintptr_t)s.p);
+}
+
 /* --- users --- */
 
 static struct mem_user *user_get(struct store_mem *m, struct str name)
@@ -97,7 +112,11 @@ static void user_free(struct mem_user *u)
 	LIST_EACH_SAFE(&u->acks, it, tmp)
 		free(LIST_ENTRY(it, struct mem_ack, node));
 	free(u->mails);
-	free((char *)(uintptr_t)u->put.token.p);
+	own_free(u->put.token);
+	own_free(u->group.title);
+	own_free(u->group.owner);
+	for (size_t i = 0; i < sizeof(u->texts) / sizeof(u->texts[0]); i++)
+		own_free(u->texts[i]);
 	free(u);
 }
 
@@ -120,13 +139,10 @@ static size_t user_place(const struct mem_user *u, uint64_t seq)
 static void apply_user_put(struct store_mem *m, const struct op_user_put *op)
 {
 	struct mem_user *u = user_make(m, op->name);
-	char *token = malloc(op->token.n + 1);
-	CHECK(token);
-	memcpy(token, op->token.p, op->token.n);
-	free((char *)(uintptr_t)u->put.token.p);
+	own_free(u->put.token);
 	u->put = *op;
 	u->put.name = u->name;
-	u->put.token.p = token;
+	u->put.token = own(op->token);
 }
 
 static void once_set(struct store_mem *m, struct hash128 key, int64_t released_ms)
@@ -142,15 +158,6 @@ static void once_set(struct store_mem *m, struct hash128 key, int64_t released_m
 		CHECK(map_put(&m->once, (struct str){ (const char *)&o->key, sizeof(o->key) }, o) == OK);
 	}
 	o->released_ms = released_ms;
-}
-
-static struct str own(struct str s)
-{
-	char *p = malloc(s.n + 1);
-	CHECK(p);
-	if (s.n)
-		memcpy(p, s.p, s.n);
-	return (struct str){ p, s.n };
 }
 
 static void link_key(struct buf *out, uint8_t kind, struct str from, struct str to)
@@ -208,14 +215,19 @@ static void links_forget(struct store_mem *m, struct str name)
 static void apply_name_put(struct store_mem *m, const struct op_name_put *op)
 {
 	struct mem_user *u = user_make(m, op->name);
+	own_free(u->group.title);
+	own_free(u->group.owner);
 	u->group = *op;
+	u->group.name = u->name;
 	u->group.title = own(op->title);
 	u->group.owner = own(op->owner);
 }
 
 static void apply_text_put(struct store_mem *m, const struct op_text_put *op)
 {
-	user_make(m, op->name)->texts[op->what] = own(op->text);
+	struct str *text = &user_make(m, op->name)->texts[op->what];
+	own_free(*text);
+	*text = own(op->text);
 }
 
 static void apply_fanout(struct store_mem *m, const struct op_fanout *op)
@@ -230,6 +242,32 @@ static void apply_fanout(struct store_mem *m, const struct op_fanout *op)
 	f->done = calloc(op->slice_count + 1, 1);
 	CHECK(map_put(&m->fanouts, (struct str){ (char *)&f->op.seq, 8 }, f) == OK);
 	once_set(m, op->once, op->kind == STORE_GROUP ? 0 : op->ms);
+}
+
+static struct mem_fanout *fanout_get(struct store_mem *m, uint64_t seq)
+{
+	return map_get(&m->fanouts, (struct str){ (const char *)&seq, sizeof(seq) });
+}
+
+static void fanout_free(struct mem_fanout *f)
+{
+	buf_deinit(&f->bytes);
+	free(f->done);
+	free(f);
+}
+
+static void apply_fanout_done(struct store_mem *m, const struct op_fanout_done *op)
+{
+	struct mem_fanout *f = fanout_get(m, op->seq);
+	if (f && op->slice < f->op.slice_count)
+		f->done[op->slice] = 1;
+}
+
+static void apply_fanout_end(struct store_mem *m, uint64_t seq)
+{
+	struct mem_fanout *f = map_remove(&m->fanouts, (struct str){ (const char *)&seq, sizeof(seq) });
+	if (f)
+		fanout_free(f);
 }
 
 /* Nobody will release what lies in his mailbox: it counts as released now. */
@@ -367,12 +405,8 @@ static void apply(struct store_mem *m, const struct store_op *op)
 	case OP_TEXT_PUT: apply_text_put(m, &op->text_put); break;
 	case OP_ONCE: once_set(m, op->once.once, op->once.ms); break;
 	case OP_FANOUT: apply_fanout(m, &op->fanout); break;
-	case OP_FANOUT_DONE: {
-		struct mem_fanout *f = map_get(&m->fanouts, (struct str){ (const char *)&op->fanout_done.seq, 8 });
-		if (f) f->done[op->fanout_done.slice] = 1;
-		break;
-	}
-	case OP_FANOUT_END: map_remove(&m->fanouts, (struct str){ (const char *)&op->fanout_end.seq, 8 }); break;
+	case OP_FANOUT_DONE: apply_fanout_done(m, &op->fanout_done); break;
+	case OP_FANOUT_END: apply_fanout_end(m, op->fanout_end.seq); break;
 	case OP_LAST_SEEN:
 		user_make(m, op->last_seen.name)->last_seen_ms = op->last_seen.ms;
 		note_time(m, op->last_seen.ms);
@@ -741,8 +775,16 @@ static void mem_close(struct store *s)
 	cursor = 0;
 	while (map_next(&m->once, &cursor, &key, &value))
 		free(value);
+	cursor = 0;
+	while (map_next(&m->links, &cursor, &key, &value))
+		free(value);
+	cursor = 0;
+	while (map_next(&m->fanouts, &cursor, &key, &value))
+		fanout_free(value);
 	map_deinit(&m->users);
 	map_deinit(&m->once);
+	map_deinit(&m->links);
+	map_deinit(&m->fanouts);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }
