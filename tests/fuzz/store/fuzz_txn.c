@@ -15,6 +15,7 @@ static void is_inside(struct str bytes, struct str s)
 static void read_rows(struct str bytes)
 {
 	struct store_name_row name;
+	struct store_link_row link;
 	struct store_find_row find;
 	struct str receiver;
 	size_t cursor = 0;
@@ -22,7 +23,10 @@ static void read_rows(struct str bytes)
 		is_inside(bytes, receiver);
 	cursor = 0;
 	while (store_name_row_next(bytes, &cursor, &name) == 1)
-		is_inside(bytes, name.token);
+		is_inside(bytes, name.owner);
+	cursor = 0;
+	while (store_link_row_next(bytes, &cursor, &link) == 1)
+		is_inside(bytes, link.title);
 	cursor = 0;
 	while (store_find_row_next(bytes, &cursor, &find) == 1)
 		is_inside(bytes, find.sender);
