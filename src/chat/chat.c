@@ -54,11 +54,13 @@ struct chat *chat_create(const struct chat_config *config)
 	list_init(&chat->jobs);
 	list_init(&chat->asks);
 	list_init(&chat->fans);
+	list_init(&chat->copies);
 	map_init(&chat->fanouts);
 	for (unsigned i = 0; i < LOGIN_DELAYS; i++)
 		list_init(&chat->delayed[i]);
 	buf_init(&chat->scratch, (size_t)1 << 26);
 	buf_init(&chat->receivers, (size_t)1 << 26);
+	buf_init(&chat->behind, PARCEL_BYTES_MAX);
 	for (unsigned w = 0; w < chat->workers; w++)
 		buf_init(&chat->spread[w], (size_t)1 << 26);
 	packet_reader_init(&chat->reader, chat->settings->names_ascii, chat->settings->max_packet);
@@ -82,6 +84,7 @@ void chat_destroy(struct chat **chat_in)
 		job_free(LIST_ENTRY(it, struct job, node));
 	guard_free(chat);
 	fan_free(chat);
+	copies_free(chat);
 	fanout_free(chat);
 	size_t cursor = 0;
 	struct str key;
@@ -103,6 +106,7 @@ void chat_destroy(struct chat **chat_in)
 	once_deinit(&chat->once);
 	buf_deinit(&chat->scratch);
 	buf_deinit(&chat->receivers);
+	buf_deinit(&chat->behind);
 	packet_reader_deinit(&chat->reader);
 	free(chat);
 }
@@ -135,7 +139,7 @@ void chat_post(struct chat *chat, unsigned worker, enum post_kind kind, const vo
 	chat_count(chat, METRIC_posts_total, 1);
 }
 
-static void chat_send_parcels(struct chat *chat)
+static void chat_push_parcels(struct chat *chat)
 {
 	for (unsigned w = 0; w < chat->workers; w++) {
 		struct parcel *parcel = chat->outbox[w];
@@ -146,6 +150,21 @@ static void chat_send_parcels(struct chat *chat)
 	}
 }
 
+static void chat_send_parcels(struct chat *chat)
+{
+	struct buf behind = chat->behind;
+	struct post post;
+	size_t cursor = 0;
+	chat_push_parcels(chat);
+	if (!behind.n)
+		return;
+	buf_init(&chat->behind, PARCEL_BYTES_MAX);
+	while (post_next(buf_view(&behind), &cursor, &post))
+		answer_send(chat, &post.answer);
+	buf_deinit(&behind);
+	chat_push_parcels(chat);
+}
+
 /* A name's home takes in what is about it. */
 static void chat_take_freeze(struct chat *chat, const struct freeze *freeze)
 {
@@ -154,6 +173,14 @@ static void chat_take_freeze(struct chat *chat, const struct freeze *freeze)
 		deletion_freeze(chat, e, freeze);
 	else
 		entity_wait(chat, e, POST_FREEZE, freeze);
+}
+
+static void chat_take_fan(struct chat *chat, const struct fan_slice *slice)
+{
+	if (slice->kind == STORE_BROADCAST)
+		copies_take(chat, slice);
+	else
+		fan_take(chat, slice);
 }
 
 static void chat_take_post(struct chat *chat, const struct post *post)
@@ -174,10 +201,13 @@ static void chat_take_post(struct chat *chat, const struct post *post)
 	case POST_FROZEN: deletion_frozen(chat, &post->frozen); break;
 	case POST_THAW: deletion_thaw(chat, &post->thaw); break;
 	case POST_FORGET: deletion_forget(chat, &post->forget); break;
-	case POST_FAN: fan_take(chat, &post->fan); break;
+	case POST_OWN: entity_take_own(chat, &post->own); break;
+	case POST_FAN: chat_take_fan(chat, &post->fan); break;
 	case POST_FANNED: fanout_fanned(chat, &post->fanned); break;
+	case POST_RECOVERED: fanout_recovery_ended(chat); break;
 	case POST_PRESENCE: presence_show(chat, &post->presence); break;
-	case POST_LOGIN: CHECK_NEVER("a waiting login never travels");
+	case POST_LOGIN:
+	case POST_COPY: CHECK_NEVER("what only waits never travels");
 	}
 }
 
@@ -200,6 +230,8 @@ void chat_run_post(struct chat *chat, struct entity *e, const struct post *post)
 	case POST_LOGIN: login_go(chat, e, &post->login); break;
 	case POST_FREEZE: deletion_freeze(chat, e, &post->freeze); break;
 	case POST_FORGET: entity_forget_block(e, &post->forget); break;
+	case POST_OWN: entity_note_own(e, &post->own); break;
+	case POST_COPY: copies_reached(chat, &post->copy); break;
 	default: CHECK_NEVER("nothing else waits for a name");
 	}
 }
@@ -303,6 +335,7 @@ int64_t chat_turn(struct chat *chat)
 	chat_check_unacked(chat, now);
 	guard_turn(chat);
 	fan_turn(chat);
+	copies_turn(chat);
 	commit_submit(chat, false);
 	chat_unthrottle(chat);
 	chat_send_parcels(chat);
@@ -312,7 +345,7 @@ int64_t chat_turn(struct chat *chat)
 		int64_t ms = mono_diff_ms(now, s->due) + 1;
 		wait = sooner(wait, ms > 0 ? ms : 0);
 	}
-	return fan_runnable(chat) ? 0 : wait;
+	return fan_runnable(chat) || copies_runnable(chat) ? 0 : wait;
 }
 
 bool chat_idle(const struct chat *chat)
@@ -321,7 +354,7 @@ bool chat_idle(const struct chat *chat)
 		if (chat->outbox[w])
 			return false;
 	return !chat->in_flight && !chat->lookups && list_empty(&chat->jobs) &&
-	       list_empty(&chat->fans) && !chat->fanouts.count &&
+	       list_empty(&chat->fans) && list_empty(&chat->copies) && !chat->fanouts.count &&
 	       (!chat->open || (!chat->open->effect_n && !chat->open->batch.ops.n));
 }
 

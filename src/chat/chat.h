@@ -54,8 +54,9 @@ struct chat_env {
 	 * over here. Views in carry must be copied. */
 	void (*move)(void *ctx, uint64_t session, unsigned worker, const struct chat_carry *carry);
 
-	/* Carries a parcel to the core of `worker` (its chat_inbox). Parcels from one core to
-	 * another arrive in the order given. */
+	/* Carries a parcel to the core of `worker` (its chat_inbox). Parcels for one core arrive in the order
+	 * in which they were posted, whoever posted them: what a core posts after it heard of something
+	 * comes behind that (base/inbox.h). */
 	void (*post)(void *ctx, unsigned worker, struct inbox_node *parcel);
 
 	/* Compares token and stored hash (absent: an unknown user; takes the same time), then calls

@@ -80,6 +80,15 @@ static struct answer effect_answer(const struct commit *c, const struct effect *
 	};
 }
 
+/* What goes to many is on its way before anybody hears that it does. */
+static void effect_tell(struct chat *chat, const struct effect *effect, const struct answer *a)
+{
+	if (effect->entity->group)
+		answer_behind(chat, a);
+	else
+		answer_send(chat, a);
+}
+
 static void effect_mail(struct chat *chat, struct commit *c, struct effect *effect)
 {
 	struct store_op op;
@@ -97,7 +106,7 @@ static void effect_mail(struct chat *chat, struct commit *c, struct effect *effe
 	else if (e->kind == STORE_USER && op.mail.seq > e->user.born)
 		mailbox_show(chat, e, &op.mail);
 	struct answer a = effect_answer(c, effect, &op);
-	answer_send(chat, &a);
+	effect_tell(chat, effect, &a);
 }
 
 static void effect_fan(struct chat *chat, struct commit *c, struct effect *effect)
@@ -129,15 +138,18 @@ static void effect_happen(struct chat *chat, struct commit *c, struct effect *ef
 	case EFFECT_MAIL:
 		effect_mail(chat, c, effect);
 		break;
-	case EFFECT_UNSTORED: /* needs no store: a failed batch is no reason to drop it */
+	case EFFECT_UNSTORED: /* needs no store: a failed batch is no reason to drop it … */
 		CHECK(post_next(buf_view(&c->data), &cursor, &post) && post.kind == POST_MAIL);
-		router_show_unstored(chat, effect->entity, &post.mail);
+		if (!ok && effect->entity->due && post.mail.sender.n) /* … unless a copy failed, too, and comes before it */
+			router_drop_unstored(chat, &post.mail);
+		else
+			router_show_unstored(chat, effect->entity, &post.mail);
 		break;
 	case EFFECT_ANSWER:
 		CHECK(post_next(buf_view(&c->data), &cursor, &post) && post.kind == POST_ANSWER);
 		if (!ok)
 			post.answer.refusal = REFUSAL_UNAVAILABLE;
-		answer_send(chat, &post.answer);
+		effect_tell(chat, effect, &post.answer);
 		break;
 	case EFFECT_RELEASED: {
 		struct answer a = { .ack_seq = effect->ack_seq, .ack_kind = effect->ack_kind,
@@ -153,6 +165,9 @@ static void effect_happen(struct chat *chat, struct commit *c, struct effect *ef
 		break;
 	case EFFECT_FAN:
 		effect_fan(chat, c, effect);
+		break;
+	case EFFECT_COPIES:
+		copies_committed(chat, effect->fan, ok);
 		break;
 	}
 }

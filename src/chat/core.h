@@ -12,7 +12,9 @@
  *   guard.c    what a request must know of other users, who stay till its outcome
  *   deletion.c a user's end, and what it means for groups he is in
  *   fanout.c   one message or information for many: kept, spread, ended; after a crash gone on with
- *   fan.c      its slices at the homes of the receivers
+ *   slice.c    its slices at the homes of the receivers …
+ *   fan.c      … of a group, who share one mail
+ *   copies.c   … of a broadcast, who get one each
  *   gap.c      what a receiver missed while his mailbox was full
  *   presence.c telling followers who comes and goes
  *   commit.c   batches of transactions and what happens when they are durable
@@ -33,6 +35,7 @@
 #define CHAT_LAZY_MS 200           /* how long an acknowledgement may wait for company (promise 2: 1 s) */
 #define LOGIN_DELAYS 6             /* how often the delay of a suspect login doubles */
 #define CHAT_BLOCKS_MAX 10000      /* of one user */
+#define CHAT_OWN_MAX 10000         /* broadcasts of one user kept in memory */
 #define CHAT_LIST_BYTES_MAX ((size_t)16 << 20) /* of a list that is a response; 413 when longer */
 
 /* --- names --- */
@@ -53,14 +56,16 @@ struct user {
 	struct list sessions;  /* oldest first */
 	unsigned session_count;
 	struct mailbox box;
-	struct map blocks;     /* whom he blocks: name -> struct block */
+	struct map blocks;     /* whom he blocks: name -> struct tie */
+	struct map own;        /* his broadcasts, likewise … */
+	bool own_more;         /* … but they are more than are kept in memory */
 	uint64_t low_seq;      /* the last sequence given to a gap mail (gap.c) */
 	struct list gaps;      /* those that may still count up */
 	bool told_online;      /* what his followers were told last … */
 	bool telling;          /* … and are being told now */
 };
 
-struct block { struct str name; uint64_t born; }; /* the name behind the struct */
+struct tie { struct str name; uint64_t born; }; /* the name behind the struct */
 
 struct entity {
 	struct str name;       /* points behind the struct */
@@ -70,6 +75,7 @@ struct entity {
 	unsigned pins;         /* effects, reads and jobs in flight that point here, and sessions */
 	unsigned effects;      /* of those, effects of batches not committed … */
 	unsigned acks;         /* … and receipts under way that say something of its mailbox */
+	unsigned due;          /* copies of broadcasts that come before all that waits (copies.c) */
 	bool recount;          /* mail_count may be off by these: read anew after them */
 	struct list idle;      /* in chat->idle while nothing pins it … */
 	unsigned weight;       /* … and what it counts for there */
@@ -92,7 +98,7 @@ enum session_state { SESSION_NEW, SESSION_LOGGING_IN, SESSION_LIVE };
 
 /* Why a session's packets wait. */
 enum { HOLD_LOGIN = 1, HOLD_REQUEST = 2, HOLD_CREDIT = 4, HOLD_BARRIER = 8, HOLD_FIND = 16, HOLD_PENDING = 32,
-       HOLD_ROOM = 64 };
+       HOLD_ROOM = 64, HOLD_COPIES = 128 };
 
 struct session {
 	uint64_t handle;
@@ -131,6 +137,7 @@ enum effect_kind {
 	EFFECT_RELEASED, /* the release at `op` is durable */
 	EFFECT_JOB,      /* the transaction at `op` is what job `job` wanted */
 	EFFECT_FAN,      /* the mail at `op` of a fan-out's slice: show it to all its receivers */
+	EFFECT_COPIES,   /* a broadcast's slice is done */
 };
 
 struct effect {
@@ -142,7 +149,7 @@ struct effect {
 	uint64_t session;
 	uint64_t ack_seq;
 	uint64_t job;
-	uint64_t fan;          /* MAIL, ANSWER: of a broadcast; FAN */
+	uint64_t fan;          /* MAIL, ANSWER: of a copy; FAN, COPIES: the slice */
 	size_t op;             /* offset in batch.ops; FAN: NO_OP if there is none */
 	size_t data;           /* offset in commit.data */
 };
@@ -202,6 +209,17 @@ struct job {
 	void *ctx;
 };
 
+/* --- slices of fan-outs (slice.c) --- */
+
+struct slice {
+	struct list node;      /* in chat->fans or chat->copies */
+	uint64_t id;
+	struct buf bytes;      /* the post … */
+	struct fan_slice in;   /* … and views of it */
+	struct entity **who;   /* its receivers, pinned */
+	size_t n;
+};
+
 struct chat {
 	unsigned worker, workers;
 	const struct chat_env *env;
@@ -232,6 +250,7 @@ struct chat {
 	struct once once;              /* what is in them */
 
 	struct parcel *outbox[CHAT_WORKERS_MAX];
+	struct buf behind;             /* answers that leave when the outbox did (answer_behind) */
 	struct packet_reader reader;
 	struct buf scratch;            /* packets being written */
 	struct buf receivers;          /* of the mail being written */
@@ -241,15 +260,19 @@ struct chat {
 	struct list asks;              /* of other homes' jobs, till all their names are in memory (guard.c) */
 	bool loaded;                   /* a name came since they were looked at */
 
-	struct list fans;              /* slices of fan-outs, in order, till they are done (fan.c) */
+	struct list fans;              /* slices of groups' fan-outs, in order, till they are done (fan.c) */
+	struct list copies;            /* of broadcasts' (copies.c) */
 	unsigned fans_written;         /* of those, whose outcome is awaited */
 	bool fans_failed;              /* one failed: when nothing is awaited, again from the first */
-	uint64_t next_fan;
+	uint64_t next_slice;
 	struct map fanouts;            /* not ended, by the 8 bytes of their seq (fanout.c) */
 	struct buf spread[CHAT_WORKERS_MAX]; /* receivers of the one being written, by their homes */
 	bool turned;                   /* chat_turn was called before */
 	bool ending;                   /* being destroyed: nothing new begins */
-	bool recovering;               /* fan-outs of an earlier run are being read: no name is loaded before */
+	/* Fan-outs of an earlier run are being read, here or at another core: no name is loaded before all
+	 * of them are in line at the homes of their receivers. */
+	bool recovering;
+	unsigned recovered;            /* cores that have posted theirs */
 	struct lookup *deferred;       /* reads that wait for that */
 };
 
@@ -293,6 +316,8 @@ void reply_send(struct chat *chat, uint64_t session, struct str text);
 void reply_apply(struct chat *chat, const struct reply *reply);
 /* Ends a session from this side. `s` is gone afterwards. */
 void session_close(struct chat *chat, struct session *s, enum close_reason why);
+/* The user was seen now. */
+void session_write_last_seen(struct chat *chat, struct entity *e);
 /* The same without a word to its connection, which has ended or moves. */
 void session_end(struct chat *chat, struct session *s);
 /* Sends an error that is a response or stands for one. */
@@ -313,7 +338,10 @@ void entity_pin(struct chat *chat, struct entity *e);
 void entity_unpin(struct chat *chat, struct entity *e);
 void entity_busy(struct entity *e);                     /* READY -> BUSY */
 void entity_go_on(struct chat *chat, struct entity *e); /* back; runs what waits */
-static inline bool entity_ready(const struct entity *e) { return e->state == ENTITY_READY && !e->stale; }
+/* Memory knows all of it, and nothing about it is being decided. */
+static inline bool entity_at_rest(const struct entity *e) { return e->state == ENTITY_READY && !e->stale; }
+/* It takes what comes; else that waits. */
+static inline bool entity_ready(const struct entity *e) { return entity_at_rest(e) && !e->due; }
 void entity_loaded(struct chat *chat, struct lookup *l);
 /* What a USER_PUT or NAME_DEL that is durable now means for memory. */
 void entity_apply(struct chat *chat, struct entity *e, const struct store_op *op);
@@ -324,6 +352,10 @@ bool entity_want(struct chat *chat, struct entity *e);
 /* Does the user block that one? `born` 0: whoever bears the name. */
 bool entity_blocks(const struct entity *e, struct str name, uint64_t born);
 void entity_forget_block(struct entity *e, const struct forget *f);
+/* Is that a broadcast of his? Perhaps, if it is none. */
+bool entity_owns(const struct entity *e, struct str name);
+void entity_note_own(struct entity *e, const struct own *own);
+void entity_take_own(struct chat *chat, const struct own *own); /* at the owner's home */
 
 /* router.c */
 void router_send(struct chat *chat, const struct mail_in *mail);   /* from its sender's session */
@@ -332,7 +364,11 @@ void router_take(struct chat *chat, struct entity *e, const struct mail_in *mail
 void router_looked_up(struct chat *chat, struct lookup *l);
 void router_unstored(struct chat *chat, struct entity *e, const struct mail_in *mail); /* p 0 */
 void router_show_unstored(struct chat *chat, struct entity *e, const struct mail_in *mail);
+void router_drop_unstored(struct chat *chat, const struct mail_in *mail);
 void answer_send(struct chat *chat, const struct answer *a);
+/* The same once all that this turn posts has left, so that what its session sends then, to whatever
+ * core, comes behind. */
+void answer_behind(struct chat *chat, const struct answer *a);
 void answer_apply(struct chat *chat, const struct answer *a);
 struct answer answer_to(const struct mail_in *mail, enum refusal refusal);
 /* From the asker's core to the home of r->about, and there. */
@@ -418,6 +454,7 @@ bool fanout_full(struct entity *e);
 void fanout_fanned(struct chat *chat, const struct fanned *f); /* a slice is done */
 void fanout_recover(struct chat *chat);                        /* at start */
 void fanout_recovered(struct chat *chat, struct lookup *l);
+void fanout_recovery_ended(struct chat *chat);                 /* of one core */
 void fanout_free(struct chat *chat);
 
 /* fan.c */
@@ -425,8 +462,25 @@ void fan_take(struct chat *chat, const struct fan_slice *slice);
 void fan_turn(struct chat *chat);
 bool fan_runnable(struct chat *chat);                         /* another turn would get on */
 void fan_committed(struct chat *chat, uint64_t fan, const struct op_mail *mail, bool ok); /* mail may be NULL */
-void fan_answered(struct chat *chat, const struct answer *a); /* about one receiver of a broadcast */
 void fan_free(struct chat *chat);
+
+/* slice.c */
+void slice_keep(struct chat *chat, struct slice *s, const struct fan_slice *in); /* copies it, pins who gets it */
+struct slice *slice_get(struct list *line, uint64_t id);
+/* Is he the one who was a receiver then? One who took the name later is somebody else. */
+bool slice_reaches(const struct slice *s, const struct entity *e);
+void slice_add_done(struct buf *ops, const struct slice *s);
+void slice_done(struct chat *chat, struct slice *s); /* tells the fan-out's home; frees what s holds */
+void slice_free(struct slice *s);                    /* what it holds, at the end of all */
+
+/* copies.c */
+void copies_take(struct chat *chat, const struct fan_slice *in);
+void copies_reached(struct chat *chat, const struct copy *copy); /* what waited before it has run */
+void copies_answered(struct chat *chat, const struct answer *a);
+void copies_committed(struct chat *chat, uint64_t slice, bool ok);
+void copies_turn(struct chat *chat);
+bool copies_runnable(const struct chat *chat);                   /* another turn would get on */
+void copies_free(struct chat *chat);
 
 /* gap.c */
 /* Adds to the transaction that e missed one of a group (or of a broadcast of `owner`). */

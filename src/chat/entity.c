@@ -30,35 +30,43 @@ static void user_init(struct user *u)
 	list_init(&u->sessions);
 	list_init(&u->gaps);
 	map_init(&u->blocks);
+	map_init(&u->own);
 	mailbox_init(&u->box);
 }
 
-static void user_forget_blocks(struct user *u)
+static void ties_forget(struct map *ties)
 {
 	size_t cursor = 0;
 	struct str key;
 	void *value;
-	while (map_next(&u->blocks, &cursor, &key, &value))
+	while (map_next(ties, &cursor, &key, &value))
 		free(value);
-	map_deinit(&u->blocks);
-	map_init(&u->blocks);
+	map_deinit(ties);
+	map_init(ties);
 }
 
-static void user_block(struct user *u, struct str name, uint64_t born)
+static void tie_put(struct map *ties, struct str name, uint64_t born)
 {
-	struct block *b = map_remove(&u->blocks, name);
-	free(b);
-	b = malloc(sizeof(*b) + name.n);
-	CHECK(b);
-	memcpy(b + 1, name.p, name.n);
-	*b = (struct block){ { (const char *)(b + 1), name.n }, born };
-	CHECK(map_put(&u->blocks, b->name, b) == OK);
+	free(map_remove(ties, name));
+	struct tie *t = malloc(sizeof(*t) + name.n);
+	CHECK(t);
+	memcpy(t + 1, name.p, name.n);
+	*t = (struct tie){ { (const char *)(t + 1), name.n }, born };
+	CHECK(map_put(ties, t->name, t) == OK);
+}
+
+static void user_own(struct user *u, struct str broadcast)
+{
+	if (u->own.count < CHAT_OWN_MAX)
+		tie_put(&u->own, broadcast, 0);
+	else
+		u->own_more = true;
 }
 
 bool entity_blocks(const struct entity *e, struct str name, uint64_t born)
 {
-	const struct block *b = e->user.blocks.count ? map_get(&e->user.blocks, name) : NULL;
-	return b && (!born || b->born == born);
+	const struct tie *t = e->user.blocks.count ? map_get(&e->user.blocks, name) : NULL;
+	return t && (!born || t->born == born);
 }
 
 void entity_forget_block(struct entity *e, const struct forget *f)
@@ -67,11 +75,35 @@ void entity_forget_block(struct entity *e, const struct forget *f)
 		free(map_remove(&e->user.blocks, f->user));
 }
 
+bool entity_owns(const struct entity *e, struct str name)
+{
+	return e->user.own_more || (e->user.own.count && map_get(&e->user.own, name));
+}
+
+void entity_note_own(struct entity *e, const struct own *own)
+{
+	if (own->on && e->kind == STORE_USER)
+		user_own(&e->user, own->broadcast);
+	else if (!own->on)
+		free(map_remove(&e->user.own, own->broadcast));
+}
+
+void entity_take_own(struct chat *chat, const struct own *own)
+{
+	struct entity *e = map_get(&chat->entities, own->owner);
+	if (e && e->state == ENTITY_LOADING) /* what is being read may be older */
+		entity_wait(chat, e, POST_OWN, own);
+	else if (e)
+		entity_note_own(e, own);
+}
+
 static void user_deinit(struct user *u)
 {
 	free((char *)(uintptr_t)u->token.p);
-	user_forget_blocks(u);
+	ties_forget(&u->blocks);
+	ties_forget(&u->own);
 	map_deinit(&u->blocks);
+	map_deinit(&u->own);
 	gap_close(u);
 	mailbox_deinit(&u->box);
 }
@@ -140,7 +172,7 @@ static void entity_settle(struct chat *chat, struct entity *e)
 
 bool entity_want(struct chat *chat, struct entity *e)
 {
-	if (e->state == ENTITY_BUSY || entity_ready(e)) /* what may be stale of a BUSY one are counts */
+	if (e->state == ENTITY_BUSY || entity_at_rest(e)) /* what may be stale of a BUSY one are counts */
 		return true;
 	e->wanted = true;
 	entity_settle(chat, e);
@@ -178,7 +210,9 @@ static void entity_become_user(struct entity *e, uint64_t born, bool admin, stru
 	e->user.mail_count = 0;
 	e->user.mail_bytes = 0;
 	e->user.low_seq = 0;
-	user_forget_blocks(&e->user);
+	ties_forget(&e->user.blocks);
+	ties_forget(&e->user.own);
+	e->user.own_more = false;
 	gap_close(&e->user);
 	entity_set_token(e, token);
 }
@@ -219,7 +253,9 @@ static void entity_put_group(struct entity *e, const struct op_name_put *put)
 static void entity_link(struct entity *e, const struct op_link_put *put)
 {
 	if (put->kind == LINK_BLOCK && str_eq(put->from, e->name))
-		user_block(&e->user, put->to, put->born);
+		tie_put(&e->user.blocks, put->to, put->born);
+	else if (put->kind == LINK_OWN && str_eq(put->from, e->name))
+		user_own(&e->user, put->to);
 	else if ((put->kind == LINK_MEMBER || put->kind == LINK_LISTED) && e->group &&
 		 str_eq(put->to, e->name))
 		group_link(e->group, put);
@@ -332,6 +368,8 @@ static void entity_refuse(struct chat *chat, struct entity *e)
 				session_close(chat, s, CLOSE_OVERLOADED);
 		} else if (post.kind == POST_FREEZE) {
 			deletion_unreadable(chat, &post.freeze);
+		} else if (post.kind == POST_COPY) { /* promised: comes when the store can tell again */
+			copies_reached(chat, &post.copy);
 		}
 	}
 	buf_deinit(&waiting);
@@ -353,7 +391,7 @@ static void entity_fill_user(struct entity *e, const struct store_name_row *row)
 	u->mail_count = row->mail_count;
 	u->mail_bytes = row->mail_bytes;
 	u->low_seq = row->low_seq > u->low_seq ? row->low_seq : u->low_seq;
-	user_forget_blocks(u);
+	ties_forget(&u->blocks); /* not his broadcasts: one may be under way to the store */
 	gap_close(u);
 }
 
@@ -369,7 +407,7 @@ static void entity_fill_group(struct entity *e, const struct store_name_row *row
 
 static void entity_fill_link(struct entity *e, const struct store_link_row *row)
 {
-	bool of = row->kind == LINK_BLOCK;
+	bool of = row->kind == LINK_BLOCK || row->kind == LINK_OWN;
 	struct op_link_put put = { row->kind, of ? e->name : row->other, of ? row->other : e->name,
 				   row->born, row->order, row->flags, row->ms, row->text };
 	entity_link(e, &put);

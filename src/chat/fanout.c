@@ -269,14 +269,24 @@ void fanout_recover(struct chat *chat)
 }
 
 /* Names that were asked for meanwhile. */
-static void fanout_recovery_ends(struct chat *chat)
+void fanout_recovery_ended(struct chat *chat)
 {
+	if (++chat->recovered < chat->workers)
+		return;
 	chat->recovering = false;
 	while (chat->deferred) {
 		struct lookup *l = chat->deferred;
 		chat->deferred = l->next;
 		lookup_start(chat, l);
 	}
+}
+
+/* Behind what was posted of them. */
+static void fanout_tell_recovered(struct chat *chat)
+{
+	struct recovered recovered = { chat->worker };
+	for (unsigned w = 0; w < chat->workers; w++)
+		chat_tell(chat, w, POST_RECOVERED, &recovered);
 }
 
 void fanout_recovered(struct chat *chat, struct lookup *l)
@@ -298,7 +308,7 @@ void fanout_recovered(struct chat *chat, struct lookup *l)
 	else if (l->read.more)
 		fanout_read(chat, last);
 	else
-		fanout_recovery_ends(chat);
+		fanout_tell_recovered(chat);
 }
 
 void fanout_free(struct chat *chat)

@@ -57,7 +57,7 @@ static bool ask_ready(struct ask *a)
 {
 	for (; a->ready < a->n; a->ready++) {
 		const struct entity *e = a->who[a->ready];
-		bool known = e->state == ENTITY_BUSY || entity_ready(e) || e->unreadable;
+		bool known = e->state == ENTITY_BUSY || entity_at_rest(e) || e->unreadable;
 		if (!known || e->state == ENTITY_LOADING)
 			return false;
 	}

@@ -219,9 +219,22 @@ void job_commit(struct chat *chat, struct job *job)
 	effect->job = job->id;
 }
 
+/* An owner's home knows of his broadcasts before he hears that one is there. */
+static void job_tell_owner(struct chat *chat, const struct entity *e, const struct store_op *op)
+{
+	struct own own = { 0, STR(""), STR("") };
+	if (op->type == OP_LINK_PUT && op->link_put.kind == LINK_OWN)
+		own = (struct own){ 1, op->link_put.from, op->link_put.to };
+	else if (op->type == OP_NAME_DEL && e && e->kind == STORE_BROADCAST)
+		own = (struct own){ 0, e->group->owner, e->name };
+	if (own.owner.n)
+		chat_tell(chat, chat_home(own.owner, chat->workers), POST_OWN, &own);
+}
+
 /* Memory follows an op of a durable transaction as far as it is about e. */
 static void job_apply(struct chat *chat, struct entity *e, const struct store_op *op)
 {
+	job_tell_owner(chat, e, op);
 	if (op->type == OP_FANOUT)
 		fanout_start(chat, &op->fanout);
 	else if (e)

@@ -98,14 +98,15 @@ static void login_accept(struct chat *chat, struct session *s)
 	struct entity *e = s->entity;
 	struct user *u = &e->user;
 	struct str id, who, token;
-	while (u->session_count >= chat->settings->max_sessions)
-		session_close(chat, LIST_ENTRY(u->sessions.next, struct session, of_user),
-			      CLOSE_REPLACED);
 	list_remove(&s->timed);
 	s->state = SESSION_LIVE;
 	s->since = chat_now(chat);
 	list_append(&u->sessions, &s->of_user);
-	u->session_count++;
+	if (u->session_count++ == 0)
+		session_write_last_seen(chat, e); /* in case nobody notices when he leaves: after a crash */
+	while (u->session_count > chat->settings->max_sessions) /* he stays online meanwhile */
+		session_close(chat, LIST_ENTRY(u->sessions.next, struct session, of_user),
+			      CLOSE_REPLACED);
 	chat_count(chat, METRIC_sessions_online, 1);
 	chat_count(chat, METRIC_logins_total, 1);
 	login_kept(s, &id, &who, &token);

@@ -13,8 +13,10 @@ static const size_t post_body_bytes[] = {
 	[POST_FACTS] = sizeof(struct guard_facts), [POST_UNGUARD] = sizeof(struct unguard),
 	[POST_FREEZE] = sizeof(struct freeze),     [POST_FROZEN] = sizeof(struct frozen),
 	[POST_THAW] = sizeof(struct thaw),         [POST_FORGET] = sizeof(struct forget),
+	[POST_OWN] = sizeof(struct own),           [POST_COPY] = sizeof(struct copy),
 	[POST_FAN] = sizeof(struct fan_slice),
-	[POST_FANNED] = sizeof(struct fanned),     [POST_PRESENCE] = sizeof(struct presence),
+	[POST_FANNED] = sizeof(struct fanned),     [POST_RECOVERED] = sizeof(struct recovered),
+	[POST_PRESENCE] = sizeof(struct presence),
 };
 
 /* The views of posts between jobs, groups and followers. */
@@ -42,6 +44,9 @@ static unsigned post_views_of_many(enum post_kind kind, void *body, struct str *
 	} else if (kind == POST_FORGET) {
 		out[n++] = &((struct forget *)body)->user;
 		out[n++] = &((struct forget *)body)->blockers;
+	} else if (kind == POST_OWN) {
+		out[n++] = &((struct own *)body)->owner;
+		out[n++] = &((struct own *)body)->broadcast;
 	} else if (kind == POST_FAN) {
 		out[n++] = &fan->sender;
 		out[n++] = &fan->target;

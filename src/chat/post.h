@@ -23,8 +23,11 @@ enum post_kind {
 	POST_FROZEN,   /* back: what it means there */
 	POST_THAW,     /* it was done, or not */
 	POST_FORGET,   /* to the home of those who blocked him: he is no more */
+	POST_OWN,      /* to the home of the owner of a broadcast that begins or ends */
+	POST_COPY,     /* only waits: the place of a broadcast's copy among what comes for its receiver */
 	POST_FAN,      /* a slice of a fan-out: to the home of its receivers */
 	POST_FANNED,   /* back: it is in their mailboxes */
+	POST_RECOVERED, /* to every core: the fan-outs of an earlier run have been posted */
 	POST_PRESENCE, /* to the home of followers */
 };
 
@@ -44,7 +47,7 @@ struct mail_in {
 	bool again;            /* receipts: sent before; answered when the outcome of that is known */
 	bool stored;           /* p 1 */
 	bool want_sr;          /* sc 1 */
-	uint64_t fan;          /* of a broadcast: the slice that wants the answer; 0 none */
+	uint64_t fan;          /* of a broadcast: the copy that wants the answer (copies.c); 0 none */
 	struct str sender, target, id;
 	struct str ack_id;     /* receipts: id of the message acknowledged */
 	struct str text;       /* the packet as its receiver gets it */
@@ -132,6 +135,13 @@ struct forget {
 	struct str blockers;   /* list; of one that only waits for his name: empty */
 };
 
+struct own {
+	uint32_t on;           /* it is his now; 0: it is no more */
+	struct str owner, broadcast;
+};
+
+struct copy { uint64_t slice, at; }; /* its number, and which of its receivers */
+
 struct fan_slice {
 	uint64_t fanout;       /* seq of the fan-out; 0: p 0, nobody waits to hear of it */
 	uint32_t slice;        /* its number; FAN_WHOLE: not to be noted, for it is not the whole slice */
@@ -147,6 +157,8 @@ struct fan_slice {
 #define FAN_WHOLE UINT32_MAX
 
 struct fanned { uint64_t fanout; };
+
+struct recovered { uint32_t worker; };
 
 struct presence {
 	uint32_t online;
@@ -170,8 +182,11 @@ struct post {
 		struct frozen frozen;
 		struct thaw thaw;
 		struct forget forget;
+		struct own own;
+		struct copy copy;
 		struct fan_slice fan;
 		struct fanned fanned;
+		struct recovered recovered;
 		struct presence presence;
 	};
 };

@@ -25,13 +25,18 @@ static void answer_now(struct chat *chat, const struct mail_in *mail, enum refus
 void answer_send(struct chat *chat, const struct answer *a)
 {
 	if (a->fan)
-		fan_answered(chat, a);
+		copies_answered(chat, a);
 	else if (!a->session && !a->ack_seq)
 		return; /* nobody waits */
 	else if (session_worker(a->session) == chat->worker)
 		answer_apply(chat, a);
 	else
 		chat_post(chat, session_worker(a->session), POST_ANSWER, a);
+}
+
+void answer_behind(struct chat *chat, const struct answer *a)
+{
+	post_put(&chat->behind, POST_ANSWER, a);
 }
 
 static void answer_refuse(struct chat *chat, struct session *s, const struct answer *a)
@@ -106,6 +111,8 @@ void answer_apply(struct chat *chat, const struct answer *a)
 	else if (a->want_sr)
 		answer_receipt(chat, s, a);
 	chat_count(chat, taken ? METRIC_messages_accepted_total : METRIC_messages_refused_total, 1);
+	if (!s->messages)
+		session_unhold(chat, s, HOLD_COPIES);
 	const struct chat_settings *set = chat->settings;
 	if (s->messages <= router_messages_max(chat) / 2 &&
 	    s->message_bytes <= set->session_bytes_max / 2)
@@ -121,6 +128,10 @@ void router_send(struct chat *chat, const struct mail_in *mail)
 	s->message_bytes += mail->text.n;
 	if (s->messages >= router_messages_max(chat) || s->message_bytes >= set->session_bytes_max)
 		session_hold(chat, s, HOLD_CREDIT);
+	/* What comes after a broadcast comes after its copies (promise 4), which begin at other homes: it
+	 * waits here till they have their places there. */
+	if (entity_owns(s->entity, mail->target))
+		session_hold(chat, s, HOLD_COPIES);
 	unsigned home = chat_home(mail->target, chat->workers);
 	if (home == chat->worker) {
 		router_accept(chat, mail);
@@ -139,13 +150,25 @@ void router_accept(struct chat *chat, const struct mail_in *mail)
 		entity_wait(chat, e, POST_MAIL, mail);
 }
 
+void router_drop_unstored(struct chat *chat, const struct mail_in *mail)
+{
+	chat_count(chat, METRIC_messages_dropped_total, 1);
+	answer_now(chat, mail, REFUSAL_NONE);
+}
+
 void router_show_unstored(struct chat *chat, struct entity *e, const struct mail_in *mail)
 {
-	if (e->group)
+	struct answer a = answer_to(mail, REFUSAL_NONE);
+	if (e->group) {
 		fanout_show_unstored(chat, e, mail);
-	else if (e->kind != STORE_USER || !mailbox_show_unstored(chat, e, mail))
-		chat_count(chat, METRIC_messages_dropped_total, 1);
-	answer_now(chat, mail, REFUSAL_NONE);
+		answer_behind(chat, &a);
+		return;
+	}
+	if (e->kind != STORE_USER || !mailbox_show_unstored(chat, e, mail)) {
+		router_drop_unstored(chat, mail);
+		return;
+	}
+	answer_send(chat, &a);
 }
 
 /* p 0 keeps its place behind stored mail that is not durable yet (13.5). */

@@ -126,7 +126,7 @@ void session_check_room(struct chat *chat, struct session *s)
 	chat->env->want_room(chat->env->ctx, s->handle);
 }
 
-static void session_write_last_seen(struct chat *chat, struct entity *e)
+void session_write_last_seen(struct chat *chat, struct entity *e)
 {
 	e->user.last_seen_ms = chat_wall(chat).ms;
 	struct buf *ops = &commit_open(chat)->batch.ops;

@@ -138,6 +138,11 @@ static void dispatch_home(struct chat *chat, struct session *s, const struct han
 	struct request r = { .session = s->handle, .user_born = s->entity->user.born,
 			     .user = s->entity->name, .packet = *p,
 			     .about = h->subject ? about : s->entity->name };
+	if (p->kind == PACKET_RQ_BR && str_eq(packet_selector(p), STR("c"))) {
+		/* Another session of his may write to it before this one hears that it is there. */
+		struct own own = { 1, s->entity->name, about };
+		entity_note_own(s->entity, &own);
+	}
 	session_hold(chat, s, HOLD_REQUEST);
 	request_send(chat, &r);
 }

@@ -213,6 +213,8 @@ static void read_name(struct reading *g)
 		store_name_row_add(&g->r->rows, &row);
 		uint8_t link = row.kind == STORE_USER ? LINK_BLOCK : row.kind == STORE_GROUP ? LINK_MEMBER : LINK_LISTED;
 		link_range(g, link, row.kind == STORE_USER ? SIDE_OF : SIDE_TO, STR(""), UINT32_MAX, SIZE_MAX);
+		if (row.kind == STORE_USER)
+			link_range(g, LINK_OWN, SIDE_OF, STR(""), UINT32_MAX, SIZE_MAX);
 	}
 	got_free(&name);
 }

@@ -45,7 +45,7 @@ struct store_batch {
 
 enum store_read_kind {
 	STORE_READ_NAME,    /* what is known of `name`         -> store_name_row, then what stays with it in
-			       memory, in any order: of a user his BLOCK links (side OF), of a group its
+			       memory, in any order: of a user his BLOCK and OWN links (side OF), of a group its
 			       MEMBER, of a broadcast its LISTED links (side TO)    -> store_link_row… */
 	STORE_READ_SEEN,    /* was `once` stored, and is not yet forgotten?       -> `found` only */
 	STORE_READ_FIND,    /* what user `name` may acknowledge under `id`        -> store_find_row… */

@@ -367,3 +367,36 @@ async def test_a_broadcast_and_what_was_receipted_of_it_outlive_a_crash(make_wor
         await receiver.expect(*(packets.message(f"m{n}", alice.name, account.name, n) for n in range(10)))
         await alice.tell(receiver, "again", "m8")
         await alice.nothing_for(receiver)
+
+
+@pytest.mark.durable
+async def test_what_is_sent_to_a_receiver_after_a_broadcast_comes_after_it(make_world):
+    """Also when the server has yet to read the names of those on the list."""
+    world = make_world()
+    crowd = world.server.import_users([f"r{n}" for n in range(600)])
+    alice, bob = await world.user("alice"), await world.account("bob")
+    broadcast = await world.broadcast(alice, *crowd, bob)
+    world.server.kill()
+    await world.restarted()
+    alice = await world.login(alice.account)
+    await alice.tell(broadcast, "first", "m1")
+    await alice.tell(bob.name, "second", "m2")
+    bob = await world.login(bob)
+    await bob.expect(packets.message("m1", alice.name, bob.name, "first"),
+                     packets.message("m2", alice.name, bob.name, "second"))
+
+
+@pytest.mark.parametrize("stored", ["1", "0"])
+async def test_what_follows_a_broadcast_at_once_comes_after_it(world, stored):
+    """Without waiting for any receipt, and whatever worker they live on."""
+    alice, *friends = await world.users("alice", "bob", "carol", "dave")
+    broadcast = await world.broadcast(alice, *friends)
+    for n in range(20):
+        await alice.post(broadcast, n, f"b{n}", p=stored)
+        for friend in friends:
+            await alice.post(friend.name, n, f"d{n}")
+    for friend in friends:
+        for n in range(20):
+            more = {"p": "0"} if stored == "0" else {"p": "1"}
+            await friend.expect(packets.message(f"b{n}", alice.name, friend.name, n, **more),
+                                packets.message(f"d{n}", alice.name, friend.name, n))
