@@ -261,15 +261,15 @@ static bool sending_possible(const struct letter *l, const struct sending *s, bo
 	return !s->refused && (!last || s->handed < last);
 }
 
-/* What comes out of a broadcast has gone a way of its own. */
 static bool sending_before(const struct letter *x, const struct sending *a, const struct sending *b)
 {
-	uint64_t done = x->taken ? x->taken : a->done;
-	if (!a->link || !b->link)
+	/* A broadcast has its place once that is answered; a message as soon as it is stored. */
+	uint64_t done = a->fan && a->way ? a->fan->letter->sendings[0].done : x->taken ? x->taken : a->done;
+	if (!a->way || !b->way)
 		return false;
-	if (a->link == b->link)
-		return a->handed < b->handed;
-	return done && done < b->handed;
+	if (a->way == b->way)
+		return a->begun < b->begun;
+	return done && done < b->begun;
 }
 
 bool oracle_before(const struct letter *x, const struct letter *y)
@@ -320,7 +320,7 @@ struct sending *oracle_sending(struct oracle *o, struct letter *l, unsigned link
 {
 	ORACLE_GROW(l->sendings, l->sending_n, l->sending_cap);
 	struct sending *s = &l->sendings[l->sending_n++];
-	*s = (struct sending){ .link = link, .handed = o->stamp, .passed_on = strdup(passed_on),
+	*s = (struct sending){ .link = link, .handed = o->stamp, .way = link, .begun = o->stamp, .passed_on = strdup(passed_on),
 		.place = TALK_NOBODY };
 	CHECK(s->passed_on);
 	o->counts.sent++;
@@ -364,7 +364,9 @@ static void oracle_handed_p0(struct oracle *o, const struct watch *w, const stru
 	for (int user = 1; user <= (int)o->plan->users && kind != STORE_USER && kind != STORE_GROUP; user++) {
 		struct letter *l = oracle_letter_make(o, LETTER_P0, w->user, user, said->id);
 		char *text = oracle_readdressed(said->passed_on, said->to, user);
-		oracle_sending(o, l, 0, text)->place = said->to;
+		struct sending *s = oracle_sending(o, l, 0, text);
+		s->place = said->to;
+		s->way = w->link;
 		free(text);
 	}
 }

@@ -47,6 +47,7 @@ static void show_in_order(struct oracle *o, const struct watch *w, const struct 
 	bool again = l->fan_n > 1 || letter_of_several(o, l);
 	bool unsteady = oracle_volatile(o, l->from) || oracle_volatile(o, w->user) || oracle_volatile(o, l->to) ||
 			l->from == TALK_SERVER || again;
+	/* A copy out of a broadcast is a letter to him, too. */
 	for (const struct letter *y = o->pairs[l->from][l->to]; y && !unsteady; y = y->next) {
 		const struct copy *c = letter_copy(y, w->user);
 		bool shown = letter_copy(l, w->user) ? y->p0_shown[w->user] || (c && c->first_shown)

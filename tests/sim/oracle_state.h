@@ -13,6 +13,8 @@
 struct sending {
 	unsigned link;      /* 0: the server, out of a broadcast */
 	uint64_t handed;    /* when the server got it */
+	unsigned way;       /* the link it was sent on, as message to a broadcast perhaps; 0: on several … */
+	uint64_t begun;     /* … and when the server got that */
 	uint64_t done;      /* when it was answered, 0 not yet */
 	bool refused, of_p0;
 	char *passed_on;

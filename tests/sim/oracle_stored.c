@@ -265,7 +265,12 @@ static void fan_broadcast(struct oracle *o, struct fan *f, uint32_t receivers)
 			continue;
 		struct letter *l = oracle_letter_make(o, LETTER_MESSAGE, f->letter->from, user, f->letter->id);
 		char *text = oracle_readdressed(f->text, f->place, user);
-		oracle_sending(o, l, 0, text)->fan = f;
+		struct sending *s = oracle_sending(o, l, 0, text);
+		s->fan = f;
+		if (f->letter->sending_n == 1) {
+			s->way = f->letter->sendings[0].link;
+			s->begun = f->letter->sendings[0].handed;
+		}
 		free(text);
 	}
 }

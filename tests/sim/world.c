@@ -97,9 +97,8 @@ static void inputs_collect(const struct world *w, unsigned worker, struct inputs
 	in->n = 0;
 	if (w->nodes[worker].n)
 		inputs_add(in, INPUT_NODE, 0, NULL);
-	for (unsigned from = 0; from < w->workers; from++)
-		if (w->parcels[from][worker].n)
-			inputs_add(in, INPUT_PARCEL, from, NULL);
+	if (w->parcels[worker].n)
+		inputs_add(in, INPUT_PARCEL, 0, NULL);
 	for (unsigned i = 0; i < w->verdicts.n; i++)
 		if (((struct verdict *)fifo_at(&w->verdicts, i))->worker == worker)
 			inputs_add(in, INPUT_VERDICT, i, NULL);
@@ -177,7 +176,7 @@ static void world_give(struct world *w, unsigned worker, const struct input *in)
 		chat_inbox(chat, fifo_pop(&w->nodes[worker]));
 		break;
 	case INPUT_PARCEL:
-		chat_inbox(chat, fifo_pop(&w->parcels[in->index][worker]));
+		chat_inbox(chat, fifo_pop(&w->parcels[worker]));
 		break;
 	case INPUT_OPEN:
 		input_open(w, in->link);
@@ -283,9 +282,8 @@ static void world_drop_cores(struct world *w)
 			struct inbox_node *node;
 			while ((node = fifo_pop(&w->nodes[to])))
 				chat_inbox(w->chats[to], node);
-			for (unsigned from = 0; from < w->workers; from++)
-				while ((node = fifo_pop(&w->parcels[from][to])))
-					chat_inbox(w->chats[to], node);
+			while ((node = fifo_pop(&w->parcels[to])))
+				chat_inbox(w->chats[to], node);
 		}
 		if (!world_store_busy(w))
 			break;
@@ -415,13 +413,9 @@ static bool world_quiet(const struct world *w)
 {
 	if (!w->up || world_store_busy(w) || w->verdicts.n || w->hashings.n)
 		return false;
-	for (unsigned i = 0; i < w->workers; i++) {
-		if (w->nodes[i].n || !chat_idle(w->chats[i]))
+	for (unsigned i = 0; i < w->workers; i++)
+		if (w->nodes[i].n || w->parcels[i].n || !chat_idle(w->chats[i]))
 			return false;
-		for (unsigned k = 0; k < w->workers; k++)
-			if (w->parcels[i][k].n)
-				return false;
-	}
 	return true;
 }
 
@@ -577,8 +571,7 @@ void world_destroy(struct world **world)
 	fifo_free(&w->hashings);
 	for (unsigned i = 0; i < w->workers; i++) {
 		fifo_free(&w->nodes[i]);
-		for (unsigned k = 0; k < w->workers; k++)
-			fifo_free(&w->parcels[i][k]);
+		fifo_free(&w->parcels[i]);
 	}
 	people_destroy(&w->people);
 	oracle_destroy(&w->oracle);

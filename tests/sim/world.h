@@ -66,7 +66,7 @@ struct world {
 	struct metrics metrics[WORLD_WORKERS_MAX];
 	int64_t due_ns[WORLD_WORKERS_MAX];      /* when a turn is due; INT64_MAX never */
 	struct fifo nodes[WORLD_WORKERS_MAX];   /* from the store */
-	struct fifo parcels[WORLD_WORKERS_MAX][WORLD_WORKERS_MAX]; /* [from][to] */
+	struct fifo parcels[WORLD_WORKERS_MAX]; /* from other cores, in the order posted: see chat_env.post */
 	struct fifo verdicts, hashings;
 	struct link *opening;         /* chat_open has not returned its handle yet */
 

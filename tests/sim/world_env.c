@@ -213,7 +213,7 @@ static void env_post(void *ctx, unsigned worker, struct inbox_node *parcel)
 {
 	struct world *w = env_of(ctx)->world;
 	CHECK(worker < w->workers);
-	fifo_push(&w->parcels[env_of(ctx)->worker][worker], parcel);
+	fifo_push(&w->parcels[worker], parcel);
 }
 
 static void env_verify(void *ctx, uint64_t session, struct str token, struct str hash)
