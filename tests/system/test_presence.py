@@ -103,6 +103,16 @@ async def test_a_blocked_follower_is_told_nothing_and_again_once_unblocked(world
     await mallory.expect(packets.lo(alice.name))
 
 
+async def test_a_login_elsewhere_tells_followers_nothing(world):
+    alice, bob = await world.users("alice", "bob")
+    await follow(alice, bob)
+    for _ in range(5):
+        newer = await world.login(alice.account)
+        assert await alice.closed() == 4001
+        alice = newer
+    await alice.nothing_for(bob)
+
+
 async def test_of_several_sessions_only_the_first_and_the_last_count(make_world):
     world = make_world({"limits.max_sessions": 3})
     account, bob = await world.account("alice"), await world.user("bob")
@@ -226,3 +236,15 @@ async def test_when_a_user_was_seen_outlives_a_crash(make_world):
     alice = await world.login(alice.account)
     assert await state_of(alice, bob) == gone
     assert await state_of(alice, never) == "-1"
+
+
+@once
+@pytest.mark.durable
+async def test_one_who_was_online_in_a_crash_was_seen(make_world):
+    world = make_world()
+    alice, bob = await world.users("alice", "bob")
+    await bob.done(st={"t": "s", "s": "now all before is on disk, too"})
+    world.server.kill()
+    await world.restarted()
+    alice = await world.login(alice.account)
+    assert int(await state_of(alice, bob)) > 0
