@@ -233,7 +233,7 @@ def original_example(sent, heard):
     return None
 
 
-@pytest.mark.parametrize("sent, heard", original_cases())
+@pytest.mark.parametrize("sent, heard", list(original_cases()))
 async def test_original_tables_hold_and_are_examples_of_the_document(stage_for, sent, heard):
     example = original_example(sent, heard)
     assert example, "no example shows it"
