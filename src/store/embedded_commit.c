@@ -22,254 +22,63 @@ void embedded_die(const char *what, char *error)
 	_exit(70);
 }
 
-static void put(struct store_embedded *e, enum family family, const struct key *key, const struct buf *value)
-{
-	rocksdb_writebatch_put_cf(e->batch, e->families[family], key->p, key->n, value->p, value->n);
-}
+/* Whether this may be gathered behind what others gathered: a deletion may not. */
+#define GATHER_ALONE 1
 
-static void forget_prefix(struct store_embedded *e, enum family family, struct str user)
-{
-	struct key from = key_user(user), to = key_after(from);
-	rocksdb_writebatch_delete_range_cf(e->batch, e->families[family], from.p, from.n, to.p, to.n);
-}
-
-static void commit_user_put(struct store_embedded *e, const struct op_user_put *op)
-{
-	value_name(&e->value, op);
-	rocksdb_writebatch_put_cf(e->batch, e->families[FAMILY_NAMES], op->name.p, op->name.n,
-				  e->value.p, e->value.n);
-}
-
-static void commit_once(struct store_embedded *e, struct hash128 once, int64_t released_ms)
-{
-	if (!(once.a | once.b))
-		return;
-	value_time(&e->value, released_ms);
-	rocksdb_writebatch_put_cf(e->batch, e->families[FAMILY_ONCE], (const char *)&once,
-				  sizeof(once), e->value.p, e->value.n);
-}
-
-/* Nobody will release what lies in his mailbox, so its `once` rows would stay for ever: they count as
- * released now. Mail in the very write that deletes him is missed; its 25 bytes stay. */
-static void commit_release_all(struct store_embedded *e, struct str user)
-{
-	rocksdb_readoptions_t *options = rocksdb_readoptions_create();
-	struct key prefix = key_user(user);
-	struct range range;
-	struct ids_row row;
-	struct str key, value;
-	range_open(e, FAMILY_IDS, options, &prefix, &prefix, &range);
-	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it))
-		if (value_cut_ids(value, &row))
-			commit_once(e, row.once, wall_now().ms);
-	rocksdb_free(range_close(&range)); /* an unreadable row can stay: he is deleted all the same */
-	rocksdb_readoptions_destroy(options);
-}
-
-static void forget(struct store_embedded *e, enum family family, const struct key *key)
-{
-	rocksdb_writebatch_delete_cf(e->batch, e->families[family], key->p, key->n);
-}
-
-static void forget_links(struct store_embedded *e, struct str name, uint8_t kind, uint8_t side)
-{
-	rocksdb_readoptions_t *options = rocksdb_readoptions_create();
-	struct key prefix = key_links(kind, side, name);
-	struct range range;
-	struct str key, value;
-	range_open(e, FAMILY_LINKS, options, &prefix, &prefix, &range);
-	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it)) {
-		struct str other = { key.p + prefix.n, key.n - prefix.n };
-		struct key far = key_link(kind, !side, other, name);
-		forget(e, FAMILY_LINKS, &far);
-		rocksdb_writebatch_delete_cf(e->batch, e->families[FAMILY_LINKS], key.p, key.n);
-	}
-	rocksdb_free(range_close(&range));
-	rocksdb_readoptions_destroy(options);
-}
-
-static void commit_name_del(struct store_embedded *e, const struct op_name_del *op)
-{
-	rocksdb_writebatch_delete_cf(e->batch, e->families[FAMILY_NAMES], op->name.p, op->name.n);
-	rocksdb_writebatch_delete_cf(e->batch, e->families[FAMILY_SEEN], op->name.p, op->name.n);
-	commit_release_all(e, op->name);
-	forget_prefix(e, FAMILY_BOX, op->name);
-	forget_prefix(e, FAMILY_IDS, op->name);
-	forget_prefix(e, FAMILY_ACKS, op->name);
-	forget_prefix(e, FAMILY_TEXTS, op->name);
-	for (uint8_t kind = LINK_FOLLOW; kind <= LINK_OWN; kind++) {
-		forget_links(e, op->name, kind, SIDE_OF);
-		forget_links(e, op->name, kind, SIDE_TO);
-	}
-}
-
-static void commit_link(struct store_embedded *e, const struct op_link_put *op)
-{
-	struct key of = key_link(op->kind, SIDE_OF, op->from, op->to), to = key_link(op->kind, SIDE_TO, op->to, op->from);
-	value_link(&e->value, op, op->to);
-	put(e, FAMILY_LINKS, &of, &e->value);
-	value_link(&e->value, op, op->from);
-	put(e, FAMILY_LINKS, &to, &e->value);
-}
-
-static void commit_link_del(struct store_embedded *e, const struct op_link_del *op)
-{
-	struct key of = key_link(op->kind, SIDE_OF, op->from, op->to), to = key_link(op->kind, SIDE_TO, op->to, op->from);
-	forget(e, FAMILY_LINKS, &of);
-	forget(e, FAMILY_LINKS, &to);
-}
-
-static void commit_fanout(struct store_embedded *e, const struct op_fanout *op)
-{
-	struct store_op o = { .type = OP_FANOUT, .fanout = *op };
-	struct key key = key_fanout(op->seq);
-	buf_clear(&e->value);
-	buf_u8(&e->value, EMBEDDED_VALUE_VERSION);
-	txn_add(&e->value, &o);
-	put(e, FAMILY_FANOUTS, &key, &e->value);
-	commit_once(e, op->once, op->kind == STORE_GROUP ? 0 : op->ms);
-}
-
-static void commit_small(struct store_embedded *e, const struct store_op *op)
-{
-	struct key key, end;
-	switch (op->type) {
-	case OP_NAME_PUT:
-		value_group(&e->value, &op->name_put);
-		rocksdb_writebatch_put_cf(e->batch, e->families[FAMILY_NAMES], op->name_put.name.p, op->name_put.name.n, e->value.p, e->value.n);
-		break;
-	case OP_TEXT_PUT:
-		key = key_text(op->text_put.name, op->text_put.what);
-		value_bytes(&e->value, op->text_put.text);
-		if (op->text_put.text.n)
-			put(e, FAMILY_TEXTS, &key, &e->value);
-		else
-			forget(e, FAMILY_TEXTS, &key);
-		break;
-	case OP_ONCE:
-		commit_once(e, op->once.once, op->once.ms);
-		break;
-	case OP_FANOUT_DONE:
-		key = key_fanout_done(op->fanout_done.seq, op->fanout_done.slice);
-		value_bytes(&e->value, STR(""));
-		put(e, FAMILY_FANOUTS, &key, &e->value);
-		break;
-	case OP_FANOUT_END:
-		key = key_fanout(op->fanout_end.seq);
-		end = key_fanout(op->fanout_end.seq + 1);
-		rocksdb_writebatch_delete_range_cf(e->batch, e->families[FAMILY_FANOUTS], key.p, key.n, end.p, end.n);
-		break;
-	default:
-		CHECK_NEVER("op without type");
-	}
-}
-
-static void commit_last_seen(struct store_embedded *e, const struct op_last_seen *op)
-{
-	value_time(&e->value, op->ms);
-	rocksdb_writebatch_put_cf(e->batch, e->families[FAMILY_SEEN], op->name.p, op->name.n,
-				  e->value.p, e->value.n);
-}
-
-static bool may_be_acknowledged(uint8_t flags)
-{
-	return !(flags & (MAIL_RECEIPT | MAIL_INFO));
-}
-
-static void commit_mail_ids(struct store_embedded *e, const struct op_mail *op)
-{
-	struct str name;
-	size_t cursor = 0;
-	value_ids(&e->value, op);
-	while (strs_next(op->receivers, &cursor, &name) == 1) {
-		struct key key = key_ids(name, op->id, op->seq);
-		put(e, FAMILY_IDS, &key, &e->value);
-	}
-}
-
-static void commit_mail(struct store_embedded *e, const struct op_mail *op)
-{
-	struct str name;
-	size_t cursor = 0;
-	int r;
-	value_box(&e->value, op);
-	while ((r = strs_next(op->receivers, &cursor, &name)) == 1) {
-		struct key key = key_box(name, op->seq);
-		put(e, FAMILY_BOX, &key, &e->value);
-	}
-	CHECK(r == 0);
-	if (may_be_acknowledged(op->flags))
-		commit_mail_ids(e, op);
-	commit_once(e, op->once, 0);
-}
-
-static void commit_ack(struct store_embedded *e, const struct op_ack *op)
-{
-	struct key key = key_ack(op->user, op->id, op->sender_born, op->sender, op->kinds);
-	value_ack(&e->value, op->flags, op->ms);
-	put(e, FAMILY_ACKS, &key, &e->value);
-}
-
-/* Plain deletes, though each row is put once: a single-delete would save tombstones, but what it
- * leaves when a row was put or deleted twice is undefined, and twice must do no harm. */
-static void commit_release(struct store_embedded *e, const struct op_release *op)
-{
-	struct key key = key_box(op->user, op->seq);
-	forget(e, FAMILY_BOX, &key);
-	commit_once(e, op->once, op->ms);
-	if (!may_be_acknowledged(op->flags))
-		return;
-	key = key_ids(op->user, op->id, op->seq);
-	forget(e, FAMILY_IDS, &key);
-	struct op_ack ack = { op->user, op->flags, op->kinds | KINDS_RELEASE, op->ms,
-			      op->sender_born, op->sender, op->id };
-	commit_ack(e, &ack);
-}
-
-static void commit_op(struct store_embedded *e, const struct store_op *op)
+static int gather_op(struct store_embedded *e, const struct store_op *op)
 {
 	switch (op->type) {
 	case OP_USER_PUT:
-		commit_user_put(e, &op->user_put);
-		break;
-	case OP_NAME_DEL:
-		commit_name_del(e, &op->name_del);
-		break;
-	case OP_LINK_PUT:
-		commit_link(e, &op->link_put);
-		break;
-	case OP_LINK_DEL:
-		commit_link_del(e, &op->link_del);
-		break;
-	case OP_FANOUT:
-		commit_fanout(e, &op->fanout);
+		names_apply_user(e, &op->user_put);
 		break;
 	case OP_NAME_PUT:
-	case OP_TEXT_PUT:
-	case OP_ONCE:
-	case OP_FANOUT_DONE:
-	case OP_FANOUT_END:
-		commit_small(e, op);
+		names_apply_put(e, &op->name_put);
 		break;
+	case OP_NAME_DEL:
+		return e->indexed ? names_apply_del(e, op->name_del.name) : GATHER_ALONE;
 	case OP_LAST_SEEN:
-		commit_last_seen(e, &op->last_seen);
+		names_apply_last_seen(e, &op->last_seen);
+		break;
+	case OP_TEXT_PUT:
+		names_apply_text(e, &op->text_put);
+		break;
+	case OP_LINK_PUT:
+		links_apply_put(e, &op->link_put);
+		break;
+	case OP_LINK_DEL:
+		links_apply_del(e, &op->link_del);
 		break;
 	case OP_MAIL:
-		commit_mail(e, &op->mail);
+		mail_apply(e, &op->mail);
 		break;
 	case OP_RELEASE:
-		commit_release(e, &op->release);
+		mail_apply_release(e, &op->release);
 		break;
 	case OP_ACK:
-		commit_ack(e, &op->ack);
+		mail_apply_ack(e, &op->ack);
+		break;
+	case OP_ONCE:
+		once_apply(e, op->once.once, op->once.ms);
+		break;
+	case OP_FANOUT:
+		fanouts_apply_put(e, &op->fanout);
+		break;
+	case OP_FANOUT_DONE:
+		fanouts_apply_done(e, &op->fanout_done);
+		break;
+	case OP_FANOUT_END:
+		fanouts_apply_end(e, &op->fanout_end);
 		break;
 	case OP_NONE:
 	case OP_TYPE_COUNT:
 		CHECK_NEVER("op without type");
 	}
+	CHECK(!e->value.failed);
+	return OK;
 }
 
-static void commit_gather(struct store_embedded *e, struct str bytes)
+/* OK, GATHER_ALONE, ERR_UNAVAILABLE. */
+static int gather(struct store_embedded *e, struct str bytes)
 {
 	struct str ops;
 	struct store_op op;
@@ -277,12 +86,22 @@ static void commit_gather(struct store_embedded *e, struct str bytes)
 	int r;
 	while ((r = store_txn_next(bytes, &cursor, &ops)) == 1) {
 		size_t at = 0;
-		while ((r = store_op_next(ops, &at, &op)) == 1)
-			commit_op(e, &op);
+		while ((r = store_op_next(ops, &at, &op)) == 1) {
+			int err = gather_op(e, &op);
+			if (err)
+				return err;
+		}
 		CHECK(r == 0);
 	}
 	CHECK(r == 0); /* the bytes are our own */
-	CHECK(!e->value.failed);
+	return OK;
+}
+
+static void commit_written(struct store_embedded *e, char *error)
+{
+	if (error)
+		embedded_die("writing to storage", error);
+	metric_add(e->metrics, METRIC_commits_total, 1);
 }
 
 static void commit_write(struct store_embedded *e)
@@ -291,10 +110,40 @@ static void commit_write(struct store_embedded *e)
 	if (!rocksdb_writebatch_count(e->batch))
 		return;
 	rocksdb_write(e->db, e->write_options, e->batch, &error);
-	if (error)
-		embedded_die("writing to storage", error);
+	commit_written(e, error);
 	rocksdb_writebatch_clear(e->batch);
-	metric_add(e->metrics, METRIC_commits_total, 1);
+}
+
+/* To delete a name is to find what is the name's, at the far ends of its links, too. So whatever came
+ * before is written first, and the ops of this very batch are seen through an index. Slower, and
+ * rare. What can not be found because it can not be read fails the batch: half a deletion would hand
+ * the rest to the next who takes the name. */
+static int commit_alone(struct store_embedded *e, struct str bytes)
+{
+	char *error = NULL;
+	commit_write(e);
+	e->indexed = rocksdb_writebatch_wi_create(0, 1);
+	int err = gather(e, bytes);
+	if (!err) {
+		rocksdb_write_writebatch_wi(e->db, e->write_options, e->indexed, &error);
+		commit_written(e, error);
+	}
+	rocksdb_writebatch_wi_destroy(e->indexed);
+	e->indexed = NULL;
+	return err;
+}
+
+static int commit_batch(struct store_embedded *e, struct str bytes)
+{
+	char *error = NULL;
+	rocksdb_writebatch_set_save_point(e->batch);
+	int err = gather(e, bytes);
+	if (err == GATHER_ALONE)
+		rocksdb_writebatch_rollback_to_save_point(e->batch, &error);
+	else
+		rocksdb_writebatch_pop_save_point(e->batch, &error);
+	CHECK(!error); /* there is one */
+	return err == GATHER_ALONE ? commit_alone(e, bytes) : err;
 }
 
 static void commit_all(struct store_embedded *e, struct inbox_node *nodes)
@@ -302,8 +151,8 @@ static void commit_all(struct store_embedded *e, struct inbox_node *nodes)
 	for (struct inbox_node *node = nodes; node; node = node->next) {
 		struct store_batch *batch = (struct store_batch *)(void *)node;
 		batch->status = batch_rule_admit(&e->rule, node->kind, batch);
-		if (batch->status == OK)
-			commit_gather(e, buf_view(&batch->ops));
+		if (batch->status == OK && commit_batch(e, buf_view(&batch->ops)) != OK)
+			batch->status = batch_rule_fail(&e->rule, node->kind);
 	}
 	commit_write(e);
 	while (nodes) {

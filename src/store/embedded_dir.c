@@ -1,8 +1,8 @@
 /* The data directory: who may use it, and what is in it.
  *
  *   DIR/lock     held by flock while a process uses the directory; its pid as text
- *   DIR/format   "lempd data 1": written last when a directory is made, so that one without it
- *                was never used
+ *   DIR/format   "lempd data 2": written last when a directory is made or brought up from version 1,
+ *                so that one without it was never used
  *   DIR/db/      RocksDB */
 #include "store/embedded.h"
 #include <errno.h>
@@ -12,8 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FORMAT_TEXT "lempd data 1\n"
 #define FORMAT_PREFIX "lempd data "
+
+static const char *const format_texts[] = {
+	[DIR_FORMAT_1] = FORMAT_PREFIX "1\n",
+	[DIR_FORMAT_2] = FORMAT_PREFIX "2\n",
+};
 
 int why_fail(const struct why *why, int err, const char *fmt, ...)
 {
@@ -59,7 +63,8 @@ static int lock_refused(int fd, const char *dir, const struct why *why)
 {
 	char pid[32];
 	if (errno != EWOULDBLOCK)
-		return why_fail(why, ERR_IO, "cannot lock the data directory %s: %s", dir, strerror(errno));
+		return why_fail(why, ERR_IO, "cannot lock the data directory %s: %s", dir,
+				strerror(errno));
 	ssize_t n = read(fd, pid, sizeof(pid) - 1);
 	pid[n > 0 ? n : 0] = 0;
 	return why_fail(why, ERR_LOCKED, "the data directory %s is in use by process %.*s: stop it first, "
@@ -88,15 +93,30 @@ int dir_lock(const char *dir, int *fd_out, const struct why *why)
 	return err;
 }
 
-int dir_format_read(const char *dir, bool *fresh_out, const struct why *why)
+static int format_cut(const char *path, const char *text, enum dir_format *format_out,
+		      const struct why *why)
+{
+	for (enum dir_format f = DIR_FORMAT_1; f <= DIR_FORMAT_NOW; f++) {
+		*format_out = f;
+		if (strcmp(text, format_texts[f]) == 0)
+			return OK;
+	}
+	if (strncmp(text, FORMAT_PREFIX, sizeof(FORMAT_PREFIX) - 1) != 0)
+		return why_fail(why, ERR_CORRUPT, "%s is damaged", path);
+	return why_fail(why, ERR_VERSION, "%s says '%.*s', this program knows '%.*s' and what came before: "
+			"use the lempd that wrote it, or a newer one", path, (int)strcspn(text, "\n"), text,
+			(int)strcspn(format_texts[DIR_FORMAT_NOW], "\n"), format_texts[DIR_FORMAT_NOW]);
+}
+
+int dir_format_read(const char *dir, enum dir_format *format_out, const struct why *why)
 {
 	char path[DIR_PATH_BYTES_MAX], text[64];
 	int err = dir_path(path, dir, "format", why);
 	if (err)
 		return err;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	*fresh_out = fd < 0 && errno == ENOENT;
-	if (*fresh_out)
+	*format_out = DIR_FORMAT_NONE;
+	if (fd < 0 && errno == ENOENT)
 		return OK;
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (n < 0)
@@ -106,13 +126,7 @@ int dir_format_read(const char *dir, bool *fresh_out, const struct why *why)
 	if (err)
 		return err;
 	text[n] = 0;
-	if (strcmp(text, FORMAT_TEXT) == 0)
-		return OK;
-	if (strncmp(text, FORMAT_PREFIX, sizeof(FORMAT_PREFIX) - 1) == 0)
-		return why_fail(why, ERR_VERSION, "%s says '%.*s', this program knows '%.*s': use the lempd "
-				"that wrote it, or a newer one", path, (int)strcspn(text, "\n"), text,
-				(int)sizeof(FORMAT_TEXT) - 2, FORMAT_TEXT);
-	return why_fail(why, ERR_CORRUPT, "%s is damaged", path);
+	return format_cut(path, text, format_out, why);
 }
 
 int dir_format_write(const char *dir, const struct why *why)
@@ -124,8 +138,9 @@ int dir_format_write(const char *dir, const struct why *why)
 	if (err)
 		return err;
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	size_t n = sizeof(FORMAT_TEXT) - 1;
-	bool ok = fd >= 0 && write(fd, FORMAT_TEXT, n) == (ssize_t)n && fsync(fd) == 0 &&
+	const char *text = format_texts[DIR_FORMAT_NOW];
+	ssize_t n = (ssize_t)strlen(text);
+	bool ok = fd >= 0 && write(fd, text, (size_t)n) == n && fsync(fd) == 0 &&
 		  rename(fresh, path) == 0;
 	if (!ok)
 		err = why_fail(why, ERR_IO, "cannot write %s: %s", path, strerror(errno));

@@ -12,9 +12,9 @@
 #define INFO_LOG_ERRORS 3                   /* RocksDB's own log tells errors only */
 
 static const char *const family_names[FAMILY_COUNT] = {
-	[FAMILY_META] = "default", [FAMILY_NAMES] = "names", [FAMILY_SEEN] = "seen", [FAMILY_BOX] = "box",
+	[FAMILY_META] = "default", [FAMILY_NAMES] = "names", [FAMILY_SEEN] = "seen",   [FAMILY_BOX] = "box",
 	[FAMILY_IDS] = "ids",      [FAMILY_ONCE] = "once",   [FAMILY_ACKS] = "acks",
-	[FAMILY_LINKS] = "links", [FAMILY_TEXTS] = "texts", [FAMILY_FANOUTS] = "fanouts",
+	[FAMILY_LINKS] = "links",  [FAMILY_TEXTS] = "texts", [FAMILY_FANOUTS] = "fanouts",
 };
 
 /* --- what has aged goes when RocksDB rewrites it --- */
@@ -25,19 +25,16 @@ static unsigned char filter_once(void *state, int level, const char *key, size_t
 				 const char *value, size_t value_n, char **fresh, size_t *fresh_n,
 				 unsigned char *changed)
 {
-	int64_t ms;
 	(void)level, (void)key, (void)key_n, (void)fresh, (void)fresh_n, (void)changed;
-	return value_cut_time((struct str){ value, value_n }, &ms) && embedded_aged(state, ms);
+	return once_aged(state, (struct str){ value, value_n });
 }
 
 static unsigned char filter_acks(void *state, int level, const char *key, size_t key_n,
 				 const char *value, size_t value_n, char **fresh, size_t *fresh_n,
 				 unsigned char *changed)
 {
-	int64_t ms;
-	uint8_t flags;
 	(void)level, (void)key, (void)key_n, (void)fresh, (void)fresh_n, (void)changed;
-	return value_cut_ack((struct str){ value, value_n }, &flags, &ms) && embedded_aged(state, ms);
+	return mail_ack_aged(state, (struct str){ value, value_n });
 }
 
 static const char *filter_once_name(void *state) { (void)state; return "lemp once"; }
@@ -62,8 +59,9 @@ static rocksdb_options_t *family_options(struct store_embedded *e, enum family f
 	return o;
 }
 
-/* `fresh`: may be created. Else nothing may: what is missing was lost. */
-static void options_make(struct store_embedded *e, bool fresh)
+/* In a new directory all may be created. In one of format 1 only the families which that did not have.
+ * Else nothing may: what is missing was lost. */
+static void options_make(struct store_embedded *e, enum dir_format format)
 {
 	e->cache = rocksdb_cache_create_lru(CACHE_BYTES);
 	e->filters[0] = rocksdb_compactionfilter_create(e, filter_free, filter_once, filter_once_name);
@@ -71,8 +69,8 @@ static void options_make(struct store_embedded *e, bool fresh)
 	for (unsigned f = 0; f < FAMILY_COUNT; f++)
 		e->family_options[f] = family_options(e, f);
 	rocksdb_options_t *o = e->options = rocksdb_options_create();
-	rocksdb_options_set_create_if_missing(o, fresh);
-	rocksdb_options_set_create_missing_column_families(o, fresh);
+	rocksdb_options_set_create_if_missing(o, format == DIR_FORMAT_NONE);
+	rocksdb_options_set_create_missing_column_families(o, format != DIR_FORMAT_NOW);
 	rocksdb_options_set_max_open_files(o, OPEN_FILES_MAX);
 	rocksdb_options_set_db_write_buffer_size(o, MEMTABLE_BYTES);
 	rocksdb_options_set_max_total_wal_size(o, LOG_BYTES_MAX);
@@ -85,24 +83,51 @@ static void options_make(struct store_embedded *e, bool fresh)
 	e->write_options = rocksdb_writeoptions_create();
 }
 
-static int db_open(struct store_embedded *e, const char *dir, bool fresh, const struct why *why)
+/* RocksDB calls a database that is not there an invalid argument. */
+static int db_failed(const char *path, char *error, const struct why *why)
+{
+	bool damaged = strstr(error, "Corruption") || strstr(error, "Invalid argument");
+	int err = why_fail(why, damaged ? ERR_CORRUPT : ERR_IO, "cannot open the database in %s: %s", path,
+			   error);
+	rocksdb_free(error);
+	return err;
+}
+
+/* Has it the families of format 1? RocksDB would create anew those that were lost, too. */
+static int db_check_1(struct store_embedded *e, const char *path, const struct why *why)
+{
+	char *error = NULL;
+	size_t n = 0;
+	int err = OK;
+	char **names = rocksdb_list_column_families(e->options, path, &n, &error);
+	if (error)
+		return db_failed(path, error, why);
+	for (unsigned f = 0; f < FAMILY_COUNT_1 && !err; f++) {
+		bool found = false;
+		for (size_t i = 0; i < n; i++)
+			found = found || strcmp(names[i], family_names[f]) == 0;
+		if (!found)
+			err = why_fail(why, ERR_CORRUPT, "the database in %s has lost '%s'", path,
+				       family_names[f]);
+	}
+	rocksdb_list_column_families_destroy(names, n);
+	return err;
+}
+
+static int db_open(struct store_embedded *e, const char *dir, enum dir_format format,
+		   const struct why *why)
 {
 	char path[DIR_PATH_BYTES_MAX], *error = NULL;
 	int err = dir_path(path, dir, "db", why);
 	if (err)
 		return err;
-	options_make(e, fresh);
+	options_make(e, format);
+	if (format == DIR_FORMAT_1 && (err = db_check_1(e, path, why)) != OK)
+		return err;
 	e->db = rocksdb_open_column_families(e->options, path, FAMILY_COUNT, family_names,
 					     (const rocksdb_options_t *const *)e->family_options,
 					     e->families, &error);
-	if (e->db)
-		return OK;
-	/* RocksDB calls a database that is not there an invalid argument. */
-	bool damaged = strstr(error, "Corruption") || strstr(error, "Invalid argument");
-	err = why_fail(why, damaged ? ERR_CORRUPT : ERR_IO, "cannot open the database in %s: %s", path,
-		       error);
-	rocksdb_free(error);
-	return err;
+	return e->db ? OK : db_failed(path, error, why);
 }
 
 static int meta_get(struct store_embedded *e, const char *key, void *out, size_t n, bool *found_out,
@@ -210,21 +235,22 @@ static void data_close(struct store_embedded *e)
 	free(e);
 }
 
-/* In this order a crash at any point leaves either no format (then nothing was ever kept there, and
- * the next opening goes on from here) or all of it. */
+/* In this order a crash at any point leaves either the format there was (none: nothing was ever kept
+ * there) and the next opening goes on from here, or all of it. What format 1 lacks is written to only
+ * when the directory says that it is of another: no older program opens it then. */
 static int data_open(struct store_embedded *e, const char *dir, const struct why *why)
 {
-	bool fresh;
+	enum dir_format format;
 	int err = dir_make(dir, why);
 	if (!err)
 		err = dir_lock(dir, &e->lock_fd, why);
 	if (!err)
-		err = dir_format_read(dir, &fresh, why);
+		err = dir_format_read(dir, &format, why);
 	if (!err)
-		err = db_open(e, dir, fresh, why);
+		err = db_open(e, dir, format, why);
 	if (!err)
-		err = meta_open(e, fresh, why);
-	if (!err && fresh)
+		err = meta_open(e, format == DIR_FORMAT_NONE, why);
+	if (!err && format != DIR_FORMAT_NOW)
 		err = dir_format_write(dir, why);
 	return err;
 }

@@ -75,8 +75,8 @@ static void another_version_or_damage_in_the_format_is_refused(void **state)
 {
 	struct bench *b = bench_create(state);
 	const struct { const char *text; int err; } cases[] = {
-		{ "lempd data 2\n", ERR_VERSION }, { "lempd data 0\n", ERR_VERSION },
-		{ "lempd data 1", ERR_VERSION },   { "", ERR_CORRUPT },
+		{ "lempd data 3\n", ERR_VERSION }, { "lempd data 0\n", ERR_VERSION },
+		{ "lempd data 2", ERR_VERSION },   { "", ERR_CORRUPT },
 		{ "lempd", ERR_CORRUPT },          { "\x7f" "ELF", ERR_CORRUPT },
 	};
 	bench_close(b);
@@ -85,7 +85,7 @@ static void another_version_or_damage_in_the_format_is_refused(void **state)
 		assert_int_equal(bench_open(b), cases[i].err);
 		assert_non_null(strstr(b->why, "format"));
 	}
-	write_file(b->dir, "format", "lempd data 1\n");
+	write_file(b->dir, "format", "lempd data 2\n");
 	assert_int_equal(bench_open(b), OK);
 	bench_destroy(b);
 }

@@ -1,0 +1,127 @@
+/* FAMILY_FANOUTS: what is still on its way into many mailboxes.
+ *
+ *   u64 seq             -> the op that put it
+ *   u64 seq, u32 slice  -> nothing: that slice is done
+ *
+ * so each is followed by its slices that are done, in order. */
+#include "store/embedded.h"
+
+_Static_assert(OP_FANOUT == 12, "the type stands in every fan-out on disk");
+
+static struct key key_done(uint64_t seq, uint32_t slice)
+{
+	struct key k = key_u64(seq);
+	key_add_u32(&k, slice);
+	return k;
+}
+
+/* --- ops --- */
+
+void fanouts_apply_put(struct store_embedded *e, const struct op_fanout *op)
+{
+	struct store_op put = { .type = OP_FANOUT, .fanout = *op };
+	struct key key = key_u64(op->seq);
+	value_begin(&e->value);
+	txn_add(&e->value, &put);
+	rows_put(e, FAMILY_FANOUTS, &key);
+	once_apply(e, op->once, op->kind == STORE_GROUP ? 0 : op->ms);
+}
+
+void fanouts_apply_done(struct store_embedded *e, const struct op_fanout_done *op)
+{
+	struct key key = key_done(op->seq, op->slice);
+	value_begin(&e->value);
+	rows_put(e, FAMILY_FANOUTS, &key);
+}
+
+/* Looks for the slices on disk, not among what is gathered: a fan-out ends when its slices have come
+ * back as done. One that came in the same write would stay, which no read finds, as no sequence is given
+ * twice. */
+void fanouts_apply_end(struct store_embedded *e, const struct op_fanout_end *op)
+{
+	struct key first = key_u64(op->seq);
+	rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+	struct range range;
+	struct str key, value;
+	range_open(e, FAMILY_FANOUTS, options, &first, &first, &range);
+	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it)) {
+		struct key gone = key_bytes(key);
+		rows_forget(e, FAMILY_FANOUTS, &gone);
+	}
+	rocksdb_free(range_close(&range)); /* what can not be read stays, likewise unfound */
+	rocksdb_readoptions_destroy(options);
+	rows_forget(e, FAMILY_FANOUTS, &first);
+}
+
+/* --- reads --- */
+
+/* Is the range at this slice's row? Passes by the rows before it. */
+static bool slice_done(struct range *range, uint64_t seq, uint32_t slice)
+{
+	struct key done = key_done(seq, slice);
+	struct str key, value;
+	int order = -1;
+	while (range_at(range, &key, &value) && (order = str_cmp(key, key_view(&done))) < 0)
+		rocksdb_iter_next(range->it);
+	return order == 0;
+}
+
+/* The range is behind its row: `record` is a copy of that. */
+static bool add_fanout(struct reading *g, struct range *range, uint64_t seq, struct str record,
+		       struct buf *slices)
+{
+	struct store_op op;
+	struct str slice;
+	size_t cursor = 0, at = 0;
+	int r;
+	if (!value_cut_version(&record) || store_op_next(record, &at, &op) != 1 || at != record.n ||
+	    op.type != OP_FANOUT || op.fanout.seq != seq)
+		return false;
+	buf_clear(slices);
+	for (uint32_t i = 0; (r = strs_next(op.fanout.slices, &cursor, &slice)) == 1; i++)
+		strs_add(slices, slice_done(range, seq, i) ? STR("") : slice);
+	op.fanout.slices = buf_view(slices);
+	txn_add(&g->r->rows, &op);
+	return r == 0 && !slices->failed;
+}
+
+static void fanouts_read_from(struct reading *g, const struct key *from, struct buf *record,
+			      struct buf *slices)
+{
+	struct range range;
+	struct str key, value;
+	uint64_t seq;
+	unsigned rows = 0;
+	range_open(g->e, FAMILY_FANOUTS, g->options, NULL, from, &range);
+	while (range_at(&range, &key, &value)) {
+		if (!key_cut_u64(&key, &seq)) {
+			reading_damaged(g);
+			break;
+		}
+		bool whole = key.n == 0;
+		if (whole && reading_page_full(g, rows++))
+			break;
+		buf_clear(record);
+		if (whole)
+			buf_str(record, value);
+		rocksdb_iter_next(range.it);
+		if (whole && !add_fanout(g, &range, seq, buf_view(record), slices)) {
+			reading_damaged(g);
+			break;
+		}
+	}
+	reading_close(g, &range);
+}
+
+void fanouts_read(struct reading *g)
+{
+	struct buf record, slices;
+	if (g->r->after == UINT64_MAX)
+		return;
+	struct key from = key_u64(g->r->after + 1);
+	buf_init(&record, (size_t)1 << 30);
+	buf_init(&slices, (size_t)1 << 30);
+	fanouts_read_from(g, &from, &record, &slices);
+	buf_deinit(&record);
+	buf_deinit(&slices);
+}
