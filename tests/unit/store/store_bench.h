@@ -146,6 +146,23 @@ static inline void bench_do(struct bench *b, const struct store_op *ops, size_t 
 	buf_deinit(&batch.ops);
 }
 
+/* Submits n batches of one worker at once and waits till all are back, in order and well. */
+static inline void bench_commit_all(struct bench *b, unsigned w, struct store_batch *batches,
+				    unsigned n)
+{
+	unsigned back = 0;
+	for (unsigned i = 0; i < n; i++)
+		store_submit(b->store, w, &batches[i]);
+	while (back < n) {
+		if (b->kind == FAULT)
+			assert_true(fault_commit(b->store, w));
+		for (struct inbox_node *node = bench_take(b, w); node; node = node->next) {
+			assert_ptr_equal(node, &batches[back].node);
+			assert_int_equal(batches[back++].status, OK);
+		}
+	}
+}
+
 /* The caller frees rows. */
 static inline void bench_read(struct bench *b, struct store_read *r)
 {
@@ -213,6 +230,69 @@ static inline struct store_op ack(const char *who, const char *id, uint8_t kinds
 static inline struct store_op last_seen(const char *who, int64_t ms)
 {
 	return (struct store_op){ .type = OP_LAST_SEEN, .last_seen = { str_of(who), ms } };
+}
+
+static inline struct store_op name_put(const char *name, uint8_t kind, uint64_t born,
+				       const char *title, const char *owner)
+{
+	return (struct store_op){ .type = OP_NAME_PUT, .name_put = {
+		.name = str_of(name), .kind = kind, .born = born, .created_ms = 1234,
+		.title = str_of(title), .owner = str_of(owner) } };
+}
+
+static inline struct store_op group(const char *name, uint64_t born)
+{
+	return name_put(name, STORE_GROUP, born, "a group", "");
+}
+
+static inline struct store_op link_put(uint8_t kind, const char *from, const char *to, uint64_t order)
+{
+	return (struct store_op){ .type = OP_LINK_PUT, .link_put = {
+		.kind = kind, .from = str_of(from), .to = str_of(to), .born = order + 1000,
+		.order = order, .text = STR("") } };
+}
+
+static inline struct store_op link_del(uint8_t kind, const char *from, const char *to)
+{
+	return (struct store_op){ .type = OP_LINK_DEL, .link_del = {
+		.kind = kind, .from = str_of(from), .to = str_of(to) } };
+}
+
+static inline struct store_op text_put(const char *name, uint8_t what, const char *text)
+{
+	return (struct store_op){ .type = OP_TEXT_PUT, .text_put = {
+		.name = str_of(name), .what = what, .text = str_of(text) } };
+}
+
+/* To group g, of slice_count slices "r0", "r1", … The list of them stays valid for the next seven
+ * calls. */
+static inline struct store_op fanout(uint64_t seq, uint32_t slice_count)
+{
+	static char encoded[8][256];
+	static unsigned turn;
+	struct buf slices = { .p = encoded[turn++ % 8], .cap = 256, .max = 256 };
+	for (uint32_t i = 0; i < slice_count; i++) {
+		char name[] = { 'r', (char)('0' + i) }, bytes[16];
+		struct buf slice = { .p = bytes, .cap = sizeof(bytes), .max = sizeof(bytes) };
+		strs_add(&slice, (struct str){ name, sizeof(name) });
+		strs_add(&slices, buf_view(&slice));
+	}
+	assert_false(slices.failed);
+	return (struct store_op){ .type = OP_FANOUT, .fanout = {
+		.seq = seq, .flags = MAIL_NO_PC, .kind = STORE_GROUP, .ms = 1000, .sender_born = 7,
+		.once = once_of(seq), .sender = STR("alice"), .target = STR("g"), .id = STR("m"),
+		.r_at = 3, .r_n = 2, .slice_count = slice_count, .slices = buf_view(&slices),
+		.text = STR("text") } };
+}
+
+static inline struct store_op fanout_done(uint64_t seq, uint32_t slice)
+{
+	return (struct store_op){ .type = OP_FANOUT_DONE, .fanout_done = { seq, slice } };
+}
+
+static inline struct store_op fanout_end(uint64_t seq)
+{
+	return (struct store_op){ .type = OP_FANOUT_END, .fanout_end = { seq } };
 }
 
 static inline int64_t now_ms(void) { return wall_now().ms; }

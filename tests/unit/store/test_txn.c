@@ -1,5 +1,5 @@
-/* Every op of ops.def and every row of reads: their fields are filled, written and compared as fields.def
- * tells, so that a new one is tested without a word here except what it looks like on disk. */
+/* Every op of ops.def and every row of reads: their fields are filled, written and compared as
+ * fields.def tells, so that a new one needs no word here except what it looks like on disk. */
 #include "store/txn.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +28,8 @@ static struct str fill_STR(struct filler *f)
 	return (struct str){ letters + n % 20, n % 4 };
 }
 
-#define STRUCT_BEGIN(name) static struct name sample_##name(void) { struct filler f = { 0 }; struct name v;
+#define STRUCT_BEGIN(name) \
+	static struct name sample_##name(void) { struct filler f = { 0 }; struct name v;
 #define FIELD(name, TYPE, member) v.member = fill_##TYPE(&f);
 #define STRUCT_END(name) return v; }
 #include "store/fields.def"
@@ -189,7 +190,7 @@ static struct buf thing_bytes(const struct thing *t)
 	return b;
 }
 
-/* Reads to the end a copy that ends where the memory ends, so that the sanitizer sees a step too far. */
+/* Reads to the end a copy that ends where its memory does: the sanitizer sees a step too far. */
 static int read_copy(const struct thing *t, const char *p, size_t n)
 {
 	char *copy = malloc(n ? n : 1);
@@ -301,7 +302,8 @@ static void fields_too_few_or_too_many_for_an_op_or_row_are_noticed(void **state
 		buf_u8(&b, 0);
 		for (uint32_t n = 0; n <= whole + 1; n++) {
 			memcpy(b.p, &n, sizeof(n));
-			assert_int_equal(read_copy(&things[i], b.p, sizeof(n) + n), n == whole ? 0 : ERR_CORRUPT);
+			int want = n == whole ? 0 : ERR_CORRUPT;
+			assert_int_equal(read_copy(&things[i], b.p, sizeof(n) + n), want);
 		}
 		buf_deinit(&b);
 	}
