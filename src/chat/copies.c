@@ -88,6 +88,15 @@ void copies_reached(struct chat *chat, const struct copy *copy)
 
 /* --- in the mailboxes, or dropped --- */
 
+/* All is told of them, but not yet noted; and who missed one is not about to be deleted. */
+static bool copies_may_settle(const struct copies *c)
+{
+	for (size_t i = 0; i < c->slice.n; i++)
+		if (c->state[i] == COPY_MISSED && c->slice.who[i]->doomed)
+			return false;
+	return !c->left && !c->settling;
+}
+
 /* Notes what was missed, and that the slice is done. */
 static void copies_settle(struct chat *chat, struct copies *c)
 {
@@ -121,7 +130,8 @@ void copies_committed(struct chat *chat, uint64_t id, bool ok)
 static void copy_end(struct chat *chat, struct copies *c, size_t i, enum copy_state state)
 {
 	c->state[i] = (uint8_t)state;
-	if (--c->left == 0)
+	c->left--;
+	if (copies_may_settle(c))
 		copies_settle(chat, c);
 }
 
@@ -173,7 +183,7 @@ static bool copies_go(struct chat *chat, struct copies *c)
 	struct buf text;
 	bool any = false;
 	if (!c->left) {
-		any = !c->settling;
+		any = copies_may_settle(c);
 		if (any)
 			copies_settle(chat, c);
 		return any;
@@ -189,7 +199,8 @@ static bool copies_go(struct chat *chat, struct copies *c)
 		}
 	}
 	buf_deinit(&text);
-	if (--c->left == 0)
+	c->left--;
+	if (copies_may_settle(c))
 		copies_settle(chat, c);
 	return any;
 }
@@ -210,7 +221,7 @@ bool copies_runnable(const struct chat *chat)
 	for (const struct list *it = chat->copies.next; it != &chat->copies && open < COPIES_OPEN_MAX;
 	     it = it->next, open++) {
 		const struct copies *c = LIST_ENTRY(it, struct copies, slice.node);
-		if (!c->left && !c->settling)
+		if (copies_may_settle(c))
 			return true;
 		for (size_t i = 0; i < c->slice.n; i++)
 			if (copy_may_go(c, i))

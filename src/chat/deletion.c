@@ -239,24 +239,46 @@ void deletion_unreadable(struct chat *chat, const struct freeze *f)
 	chat_tell(chat, f->worker, POST_FROZEN, &frozen);
 }
 
+/* All that the group or broadcast sent before is durable, or not. */
+static void deletion_freeze_now(struct chat *chat, struct job *job, bool ok)
+{
+	struct post post;
+	size_t cursor = 0;
+	CHECK(post_next(buf_view(&job->rows), &cursor, &post) && post.kind == POST_FREEZE);
+	if (!ok) {
+		deletion_unreadable(chat, &post.freeze);
+		job_end(chat, job);
+		return;
+	}
+	if (post.freeze.end)
+		group_end_op(&job->list, job->entity);
+	else
+		group_leave(chat, &job->list, job->entity, post.freeze.user);
+	struct frozen frozen = { .job = post.freeze.job, .freeze = job->id, .ops = buf_view(&job->list) };
+	chat_tell(chat, post.freeze.worker, POST_FROZEN, &frozen);
+}
+
+/* The transaction is written at the home of the user, perhaps earlier than what this core still has under
+ * way to the store; but information must not be durable before what was sent before it. */
 void deletion_freeze(struct chat *chat, struct entity *e, const struct freeze *f)
 {
-	struct frozen frozen = { .job = f->job, .ops = STR("") };
+	struct frozen gone = { .job = f->job, .ops = STR("") };
 	struct request none = { .about = e->name };
 	bool is_in = e->group && (group_find(e->group, f->user) ||
 				  (f->end && str_eq(e->group->owner, f->user)));
 	if (!is_in) {
-		chat_tell(chat, f->worker, POST_FROZEN, &frozen);
+		chat_tell(chat, f->worker, POST_FROZEN, &gone);
 		return;
 	}
 	struct job *job = job_begin(chat, e, &none, true);
-	if (f->end)
-		group_end_op(&job->list, e);
-	else
-		group_leave(chat, &job->list, e, f->user);
-	frozen.freeze = job->id;
-	frozen.ops = buf_view(&job->list);
-	chat_tell(chat, f->worker, POST_FROZEN, &frozen);
+	post_put(&job->rows, POST_FREEZE, f);
+	if (!e->effects) {
+		deletion_freeze_now(chat, job, true);
+		return;
+	}
+	job->applied = deletion_freeze_now;
+	(void)job_change(chat, job);
+	job_commit(chat, job);
 }
 
 void deletion_thaw(struct chat *chat, const struct thaw *t)
