@@ -15,6 +15,13 @@ static struct key key_done(uint64_t seq, uint32_t slice)
 	return k;
 }
 
+static bool value_cut_fanout(struct str value, uint64_t seq, struct store_op *op_out)
+{
+	size_t at = 0;
+	return value_cut_version(&value) && store_op_next(value, &at, op_out) == 1 && at == value.n &&
+	       op_out->type == OP_FANOUT && op_out->fanout.seq == seq;
+}
+
 /* --- ops --- */
 
 void fanouts_apply_put(struct store_embedded *e, const struct op_fanout *op)
@@ -34,23 +41,35 @@ void fanouts_apply_done(struct store_embedded *e, const struct op_fanout_done *o
 	rows_put(e, FAMILY_FANOUTS, &key);
 }
 
-/* Looks for the slices on disk, not among what is gathered: a fan-out ends when its slices have come
- * back as done. One that came in the same write would stay, which no read finds, as no sequence is given
- * twice. */
+/* How many slices it has, by what was written before. 0 if that can not be told. */
+static uint32_t slices_of(const struct store_embedded *e, const struct key *key, uint64_t seq)
+{
+	char *error = NULL;
+	struct store_op op;
+	struct str value;
+	rocksdb_pinnableslice_t *slice = rocksdb_get_pinned_cf(
+		e->db, e->read_options, e->families[FAMILY_FANOUTS], key->p, key->n, &error);
+	rocksdb_free(error);
+	if (!slice)
+		return 0;
+	value.p = rocksdb_pinnableslice_value(slice, &value.n);
+	uint32_t n = value_cut_fanout(value, seq, &op) ? op.fanout.slice_count : 0;
+	rocksdb_pinnableslice_destroy(slice);
+	return n;
+}
+
+/* Row by row, not by a range: see rows_forget_all. A fan-out ends after its slices came back as done, so
+ * it can not have come in the very write that ends it. Rows of slices that stay because it is
+ * damaged do no harm: no sequence is given twice, and without it no read finds them. */
 void fanouts_apply_end(struct store_embedded *e, const struct op_fanout_end *op)
 {
-	struct key first = key_u64(op->seq);
-	rocksdb_readoptions_t *options = rocksdb_readoptions_create();
-	struct range range;
-	struct str key, value;
-	range_open(e, FAMILY_FANOUTS, options, &first, &first, &range);
-	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it)) {
-		struct key gone = key_bytes(key);
-		rows_forget(e, FAMILY_FANOUTS, &gone);
+	struct key key = key_u64(op->seq);
+	uint32_t slices = slices_of(e, &key, op->seq);
+	rows_forget(e, FAMILY_FANOUTS, &key);
+	for (uint32_t i = 0; i < slices; i++) {
+		struct key done = key_done(op->seq, i);
+		rows_forget(e, FAMILY_FANOUTS, &done);
 	}
-	rocksdb_free(range_close(&range)); /* what can not be read stays, likewise unfound */
-	rocksdb_readoptions_destroy(options);
-	rows_forget(e, FAMILY_FANOUTS, &first);
 }
 
 /* --- reads --- */
@@ -72,10 +91,9 @@ static bool add_fanout(struct reading *g, struct range *range, uint64_t seq, str
 {
 	struct store_op op;
 	struct str slice;
-	size_t cursor = 0, at = 0;
+	size_t cursor = 0;
 	int r;
-	if (!value_cut_version(&record) || store_op_next(record, &at, &op) != 1 || at != record.n ||
-	    op.type != OP_FANOUT || op.fanout.seq != seq)
+	if (!value_cut_fanout(record, seq, &op))
 		return false;
 	buf_clear(slices);
 	for (uint32_t i = 0; (r = strs_next(op.fanout.slices, &cursor, &slice)) == 1; i++)

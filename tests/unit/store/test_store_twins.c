@@ -8,12 +8,14 @@
 #include "store/embedded.h"
 #include "store/store_bench.h"
 
-#define BATCHES 400
+#define ROUNDS 400
 #define ASK_EVERY 4
 #define REOPEN_EVERY 50
+#define BATCHES_MAX 4 /* under way at once: the embedded engine may write them as one */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *const names[] = { "a", "al", "alice", "bob", "b\xff", "\xf0\x9f\x8c\xbb", "zed" };
+static const char *const users[] = { "a", "al", "alice", "bob", "b\xff", "\xf0\x9f\x8c\xbb", "zed" };
+static const char *const groups[] = { "alicf", "g", "gg", "\xff" };
 static const char *const ids[] = { "1", "11", "m\x01", "old-1", "old-2" }; /* old: released long ago */
 static const char *const senders[] = { "alice", "bob", "alic" };
 
@@ -24,7 +26,10 @@ struct twins {
 	uint64_t random, seq;
 	struct mailed mails[4096];
 	unsigned mail_n;
+	uint64_t fanouts[256]; /* the last ones; some have ended */
+	unsigned fanout_n;
 	int64_t now;
+	unsigned answered[STORE_READ_FANOUTS + 1]; /* reads that found something */
 };
 
 static unsigned dice(struct twins *t, unsigned below)
@@ -33,7 +38,15 @@ static unsigned dice(struct twins *t, unsigned below)
 	return (unsigned)(t->random >> 33) % below;
 }
 
-static const char *any_name(struct twins *t) { return names[dice(t, COUNT(names))]; }
+static const char *any_user(struct twins *t) { return users[dice(t, COUNT(users))]; }
+static const char *any_group(struct twins *t) { return groups[dice(t, COUNT(groups))]; }
+static const char *any_name(struct twins *t) { return dice(t, 3) ? any_user(t) : any_group(t); }
+
+/* Now and then one above those of the mails that come first (STORE_SEQ_BITS). */
+static uint64_t any_seq(struct twins *t)
+{
+	return dice(t, (unsigned)t->seq + 1) + (dice(t, 2) ? UINT64_C(1) << STORE_SEQ_BITS : 0);
+}
 
 static int64_t release_ms(const struct twins *t, const char *id)
 {
@@ -42,20 +55,21 @@ static int64_t release_ms(const struct twins *t, const char *id)
 
 static struct store_op random_mail(struct twins *t)
 {
-	const char *to[3] = { any_name(t), NULL, NULL };
+	const char *to[3] = { any_user(t), NULL, NULL };
 	const char *id = ids[dice(t, COUNT(ids))], *sender = senders[dice(t, COUNT(senders))];
 	static const uint8_t flags[] = { 0, 0, 0, MAIL_NO_PC, MAIL_RECEIPT, MAIL_INFO };
 	if (dice(t, 4) == 0) {
-		to[1] = any_name(t);
+		to[1] = any_user(t);
 		if (to[1] == to[0])
 			to[1] = NULL;
 	}
-	struct store_op op = mail_to_all(to, ++t->seq, id, flags[dice(t, COUNT(flags))]);
+	uint64_t seq = ++t->seq + (dice(t, 2) ? UINT64_C(1) << STORE_SEQ_BITS : 0);
+	struct store_op op = mail_to_all(to, seq, id, flags[dice(t, COUNT(flags))]);
 	op.mail.sender = str_of(sender);
 	op.mail.sender_born = strlen(sender);
 	for (unsigned i = 0; to[i] && !(op.mail.flags & (MAIL_RECEIPT | MAIL_INFO)); i++)
 		if (t->mail_n < COUNT(t->mails))
-			t->mails[t->mail_n++] = (struct mailed){ t->seq, to[i], id, sender, false };
+			t->mails[t->mail_n++] = (struct mailed){ seq, to[i], id, sender, false };
 	return op;
 }
 
@@ -88,32 +102,104 @@ static struct store_op random_del(struct twins *t)
 	return name_del(name);
 }
 
+static struct store_op random_link(struct twins *t)
+{
+	static const char *const texts[] = { "", "nick" };
+	uint8_t kind = (uint8_t)(LINK_FOLLOW + dice(t, LINK_OWN));
+	const char *from = any_name(t), *to = any_name(t);
+	if (dice(t, 4) == 0)
+		return link_del(kind, from, to);
+	struct store_op op = link_put(kind, from, to, ++t->seq);
+	op.link_put.flags = (uint8_t)dice(t, 2);
+	op.link_put.ms = (int64_t)dice(t, 2) * 1234;
+	op.link_put.text = str_of(texts[dice(t, COUNT(texts))]);
+	return op;
+}
+
+static struct store_op random_fanout(struct twins *t)
+{
+	unsigned what = dice(t, 6);
+	uint64_t *one = &t->fanouts[dice(t, t->fanout_n ? t->fanout_n : 1)];
+	if (what >= 2 && t->fanout_n)
+		return what == 5 ? fanout_end(*one) : fanout_done(*one, dice(t, 5));
+	struct store_op op = fanout(++t->seq, dice(t, 5));
+	op.fanout.kind = dice(t, 2) ? STORE_GROUP : STORE_BROADCAST;
+	op.fanout.ms = dice(t, 2) ? t->now : 1000;
+	if (t->fanout_n < COUNT(t->fanouts))
+		one = &t->fanouts[t->fanout_n++];
+	*one = t->seq;
+	return op;
+}
+
+static struct store_op random_name(struct twins *t)
+{
+	static const char *const texts[] = { "", "here", "there" };
+	switch (dice(t, 5)) {
+	case 0:
+		return user(any_user(t), ++t->seq);
+	case 1:
+		return last_seen(any_user(t), t->now);
+	case 2:
+		return name_put(any_group(t), dice(t, 2) ? STORE_GROUP : STORE_BROADCAST, ++t->seq,
+				texts[dice(t, COUNT(texts))], any_user(t));
+	case 3:
+		return text_put(any_name(t), dice(t, 2) ? TEXT_PICTURE : TEXT_STATUS,
+				texts[dice(t, COUNT(texts))]);
+	default:
+		return random_link(t);
+	}
+}
+
 static struct store_op random_op(struct twins *t)
 {
 	unsigned what = dice(t, 100);
-	if (what < 10)
-		return user(any_name(t), ++t->seq);
-	if (what < 20 || (what >= 60 && !t->mail_n))
-		return last_seen(any_name(t), t->now);
-	return what < 60 ? random_mail(t) : random_release(t);
+	if (what < 2)
+		return random_del(t);
+	if (what < 20)
+		return random_name(t);
+	if (what < 35)
+		return random_link(t);
+	if (what < 50)
+		return random_fanout(t);
+	if (what < 52)
+		return (struct store_op){ .type = OP_ONCE, .once = { once_of(++t->seq), t->now } };
+	return what < 75 || !t->mail_n ? random_mail(t) : random_release(t);
 }
 
-/* A deletion comes alone: what came with it in one write is remembered longer by the embedded engine,
- * which looks at what is on disk. */
 static void random_batch(struct twins *t, struct store_batch *batch)
 {
-	if (dice(t, 12) == 0) {
-		struct store_op op = random_del(t);
-		batch_add(batch, &op, 1);
-		return;
-	}
-	for (unsigned txns = 1 + dice(t, 6); txns; txns--) {
+	batch_init(batch);
+	for (unsigned txns = 1 + dice(t, 3); txns; txns--) {
 		struct store_op ops[3];
 		unsigned n = 1 + dice(t, COUNT(ops));
 		for (unsigned i = 0; i < n; i++)
 			ops[i] = random_op(t);
 		batch_add(batch, ops, n);
 	}
+}
+
+/* Under way together, of several workers. */
+static void random_batches(struct twins *t)
+{
+	struct store_batch batches[BATCHES_MAX];
+	unsigned n = 1 + dice(t, BATCHES_MAX);
+	for (unsigned i = 0; i < n; i++)
+		random_batch(t, &batches[i]);
+	for (unsigned twin = 0; twin < 2; twin++) {
+		struct bench *b = t->bench[twin];
+		for (unsigned i = 0; i < n; i++)
+			store_submit(b->store, i % WORKERS, &batches[i]);
+		unsigned back[WORKERS] = { 0 };
+		for (unsigned i = 0; i < n; i++) {
+			unsigned w = i % WORKERS;
+			for (; back[w] <= i / WORKERS;)
+				for (struct inbox_node *node = bench_take(b, w); node; node = node->next)
+					back[w]++;
+			assert_int_equal(batches[i].status, OK);
+		}
+	}
+	for (unsigned i = 0; i < n; i++)
+		buf_deinit(&batches[i].ops);
 }
 
 /* --- comparing --- */
@@ -156,28 +242,50 @@ static void ask_both(struct twins *t, struct store_read question)
 	assert_int_equal(answer[0].rows.n, answer[1].rows.n);
 	if (answer[0].rows.n)
 		assert_memory_equal(answer[0].rows.p, answer[1].rows.p, answer[0].rows.n);
+	t->answered[question.kind] += answer[0].found || answer[0].rows.n;
 	for (unsigned i = 0; i < 2; i++)
 		buf_deinit(&answer[i].rows);
 }
 
+static void ask_links(struct twins *t, struct str name)
+{
+	for (uint8_t kind = LINK_FOLLOW; kind <= LINK_OWN; kind++)
+		for (uint8_t side = SIDE_OF; side <= SIDE_TO; side++)
+			ask_both(t, (struct store_read){
+				.kind = STORE_READ_LINKS, .name = name, .link = kind, .side = side,
+				.id = dice(t, 2) ? str_of(any_name(t)) : STR(""),
+				.bytes_max = 1 + dice(t, 500), .rows_max = 1 + dice(t, 8) });
+}
+
+static void ask_name(struct twins *t, struct str name)
+{
+	ask_both(t, (struct store_read){ .kind = STORE_READ_NAME, .name = name });
+	ask_both(t, (struct store_read){ .kind = STORE_READ_MAILBOX, .name = name, .after = any_seq(t),
+					 .bytes_max = 1 + dice(t, 2000), .rows_max = 1 + dice(t, 20) });
+	ask_both(t, (struct store_read){ .kind = STORE_READ_NAMES, .id = dice(t, 2) ? name : STR(""),
+					 .name = { name.p, dice(t, (unsigned)name.n + 1) },
+					 .rows_max = 1 + dice(t, 8) });
+	for (uint8_t what = TEXT_PICTURE; what <= TEXT_STATUS; what++)
+		ask_both(t, (struct store_read){ .kind = STORE_READ_TEXT, .name = name, .what = what });
+	for (unsigned k = 0; k < COUNT(ids); k++)
+		ask_both(t, (struct store_read){ .kind = STORE_READ_FIND, .name = name,
+						 .id = str_of(ids[k]) });
+	ask_links(t, name);
+}
+
 static void ask_everything(struct twins *t)
 {
-	for (unsigned i = 0; i < COUNT(names); i++) {
-		struct str name = str_of(names[i]);
-		ask_both(t, (struct store_read){ .kind = STORE_READ_NAME, .name = name });
-		ask_both(t, (struct store_read){ .kind = STORE_READ_MAILBOX, .name = name,
-						 .after = dice(t, (unsigned)t->seq + 1),
-						 .bytes_max = 1 + dice(t, 2000), .rows_max = 1 + dice(t, 20) });
-		ask_both(t, (struct store_read){ .kind = STORE_READ_NAMES, .id = dice(t, 2) ? name : STR(""),
-						 .name = { name.p, dice(t, (unsigned)name.n + 1) },
-						 .rows_max = 1 + dice(t, 8) });
-		for (unsigned k = 0; k < COUNT(ids); k++)
-			ask_both(t, (struct store_read){ .kind = STORE_READ_FIND, .name = name,
-							 .id = str_of(ids[k]) });
-	}
+	for (unsigned i = 0; i < COUNT(users); i++)
+		ask_name(t, str_of(users[i]));
+	for (unsigned i = 0; i < COUNT(groups); i++)
+		ask_name(t, str_of(groups[i]));
+	ask_both(t, (struct store_read){ .kind = STORE_READ_FANOUTS, .after = dice(t, (unsigned)t->seq + 1),
+					 .bytes_max = 1 + dice(t, 2000), .rows_max = 1 + dice(t, 20) });
 	for (unsigned i = 0; i < 40; i++) {
-		struct hash128 once = once_of(dice(t, (unsigned)t->seq + 2));
-		assert_int_equal(is_seen(t->bench[0], once), is_seen(t->bench[1], once));
+		struct hash128 once = once_of(any_seq(t));
+		bool seen = is_seen(t->bench[0], once);
+		assert_int_equal(seen, is_seen(t->bench[1], once));
+		t->answered[STORE_READ_SEEN] += seen;
 	}
 }
 
@@ -202,19 +310,15 @@ static void the_embedded_engine_answers_as_the_reference_does(void **state)
 		assert_int_equal(bench_open(t.bench[i]), OK);
 		bench_do(t.bench[i], &first, 1);
 	}
-	for (unsigned n = 1; n <= BATCHES; n++) {
-		struct store_batch batch;
-		batch_init(&batch);
-		random_batch(&t, &batch);
-		for (unsigned i = 0; i < 2; i++)
-			assert_int_equal(bench_commit(t.bench[i], 0, &batch), OK);
-		buf_deinit(&batch.ops);
+	for (unsigned n = 1; n <= ROUNDS; n++) {
+		random_batches(&t);
 		if (n % REOPEN_EVERY == 0)
 			renew(&t, n / REOPEN_EVERY % 2);
 		if (n % ASK_EVERY == 0)
 			ask_everything(&t);
 	}
-	assert_true(t.seq > BATCHES && t.mail_n > BATCHES / 4);
+	for (unsigned i = 0; i < COUNT(t.answered); i++)
+		assert_true(t.answered[i] > ROUNDS / ASK_EVERY / 2); /* they were not empty all the time */
 	for (unsigned i = 0; i < 2; i++)
 		bench_destroy(t.bench[i]);
 }
