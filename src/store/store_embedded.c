@@ -83,10 +83,11 @@ static void options_make(struct store_embedded *e, enum dir_format format)
 	e->write_options = rocksdb_writeoptions_create();
 }
 
-/* RocksDB calls a database that is not there an invalid argument. */
+/* RocksDB calls a database that is not there an invalid argument, or says which file it misses. */
 static int db_failed(const char *path, char *error, const struct why *why)
 {
-	bool damaged = strstr(error, "Corruption") || strstr(error, "Invalid argument");
+	bool damaged = strstr(error, "Corruption") || strstr(error, "Invalid argument") ||
+		       strstr(error, "No such file");
 	int err = why_fail(why, damaged ? ERR_CORRUPT : ERR_IO, "cannot open the database in %s: %s", path,
 			   error);
 	rocksdb_free(error);
