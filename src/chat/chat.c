@@ -82,6 +82,11 @@ void chat_destroy(struct chat **chat_in)
 	free(chat->generations);
 	LIST_EACH_SAFE(&chat->jobs, it, tmp)
 		job_free(LIST_ENTRY(it, struct job, node));
+	while (chat->deferred) { /* another core did not come to the end of its recovery */
+		struct lookup *l = chat->deferred;
+		chat->deferred = l->next;
+		lookup_free(chat, l);
+	}
 	guard_free(chat);
 	fan_free(chat);
 	copies_free(chat);
