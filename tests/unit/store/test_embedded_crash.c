@@ -6,17 +6,19 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "store/store_bench.h"
+#include "store/store_files.h"
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
 #define IN_FLIGHT 4    /* batches a worker has under way */
 #define TXNS 3         /* a batch */
-#define KEPT 16        /* mails that stay in each mailbox: mail n goes with the release of n - KEPT */
+#define KEPT 16        /* steps of which something stays: step n takes out what step n - KEPT put in */
 #define TEXT_BYTES 200
 
 static const char *const pairs[WORKERS][3] = { { "bob", "bobby", NULL }, { "carol", "caroline", NULL } };
+
+static const char *const groups[WORKERS] = { "chess", "checkers" };
 
 /* What the child writes when a batch is back: the last transaction in it. */
 struct told { uint32_t worker; uint64_t n; };
@@ -25,9 +27,9 @@ static uint64_t seq_of(unsigned w, uint64_t n) { return n * WORKERS + w; }
 
 static const char *id_of(unsigned w, uint64_t n)
 {
-	static char text[8][32];
+	static char text[16][32];
 	static unsigned turn;
-	char *id = text[turn++ % 8];
+	char *id = text[turn++ % 16];
 	snprintf(id, sizeof(text[0]), "%u-%llu", w, (unsigned long long)n);
 	return id;
 }
@@ -48,19 +50,42 @@ static uint64_t mailbox_last(struct bench *b, const char *who)
 
 /* --- child --- */
 
-/* Mail n to two at once, and both release an older one: all of it or nothing. */
-static void txn_add_step(struct store_batch *batch, unsigned w, uint64_t n)
+/* Step n is one transaction, all or nothing: a mail to two at once, a new member of the group and a
+ * fan-out that goes on; and what came KEPT steps ago ends. */
+static size_t step_begin(struct store_op *ops, unsigned w, uint64_t n)
 {
 	static char text[TEXT_BYTES];
-	struct store_op ops[3] = { mail_to_all(pairs[w], seq_of(w, n), id_of(w, n), 0) };
-	ops[0].mail.text = (struct str){ text, sizeof(text) };
-	if (n <= KEPT) {
-		batch_add(batch, ops, 1);
-		return;
-	}
-	for (unsigned i = 0; i < 2; i++)
-		ops[i + 1] = release(pairs[w][i], seq_of(w, n - KEPT), id_of(w, n - KEPT), ACK_DM, now_ms());
-	batch_add(batch, ops, 3);
+	size_t i = 0;
+	ops[i] = mail_to_all(pairs[w], seq_of(w, n), id_of(w, n), 0);
+	ops[i++].mail.text = (struct str){ text, sizeof(text) };
+	ops[i++] = group(groups[w], 1);
+	ops[i++] = user(id_of(w, n), n);
+	ops[i++] = link_put(LINK_MEMBER, id_of(w, n), groups[w], n);
+	ops[i] = fanout(seq_of(w, n), 2);
+	ops[i++].fanout.once = (struct hash128){ 0 };
+	if (n > 1)
+		ops[i++] = fanout_done(seq_of(w, n - 1), 1);
+	return i;
+}
+
+/* One worker's members leave, the other's are deleted, which takes another way to the disk. */
+static size_t step_end(struct store_op *ops, unsigned w, uint64_t old)
+{
+	size_t i = 0;
+	for (; i < 2; i++)
+		ops[i] = release(pairs[w][i], seq_of(w, old), id_of(w, old), ACK_DM, now_ms());
+	ops[i++] = w ? name_del(id_of(w, old)) : link_del(LINK_MEMBER, id_of(w, old), groups[w]);
+	ops[i++] = fanout_end(seq_of(w, old));
+	return i;
+}
+
+static void txn_add_step(struct store_batch *batch, unsigned w, uint64_t n)
+{
+	struct store_op ops[10];
+	size_t count = step_begin(ops, w, n);
+	if (n > KEPT)
+		count += step_end(ops + count, w, n - KEPT);
+	batch_add(batch, ops, count);
 }
 
 struct child_batch { struct store_batch batch; uint64_t last; };
@@ -206,6 +231,52 @@ static unsigned found_rows(struct bench *b, const char *who, const char *id, boo
 	return n;
 }
 
+/* The members are those of the last steps. */
+static void members_are_whole(struct bench *b, unsigned w, uint64_t last, unsigned kept)
+{
+	struct store_read r = { .kind = STORE_READ_NAME, .name = str_of(groups[w]) };
+	struct store_name_row name;
+	struct store_link_row row;
+	size_t cursor = 0;
+	unsigned n = 0;
+	bench_read(b, &r);
+	assert_int_equal(r.status, OK);
+	assert_int_equal(r.found, last > 0);
+	if (r.found)
+		assert_int_equal(store_name_row_next(buf_view(&r.rows), &cursor, &name), 1);
+	while (store_link_row_next(buf_view(&r.rows), &cursor, &row) == 1) {
+		assert_true(row.order + kept > last && row.order <= last);
+		assert_true(str_eq(row.other, str_of(id_of(w, row.order))));
+		n++;
+	}
+	assert_int_equal(n, kept);
+	buf_deinit(&r.rows);
+}
+
+/* So are the fan-outs; of all but the last the second slice is done. */
+static void fanouts_are_whole(struct bench *b, unsigned w, uint64_t last, unsigned kept)
+{
+	struct store_read r = { .kind = STORE_READ_FANOUTS, .rows_max = 1000, .bytes_max = SIZE_MAX };
+	struct store_op op;
+	size_t cursor = 0;
+	unsigned n = 0;
+	bench_read(b, &r);
+	assert_int_equal(r.status, OK);
+	while (store_op_next(buf_view(&r.rows), &cursor, &op) == 1) {
+		struct str slice[2];
+		size_t at = 0;
+		if (op.fanout.seq % WORKERS != w)
+			continue;
+		assert_int_equal(op.fanout.seq, seq_of(w, last - kept + ++n));
+		assert_int_equal(strs_next(op.fanout.slices, &at, &slice[0]), 1);
+		assert_int_equal(strs_next(op.fanout.slices, &at, &slice[1]), 1);
+		assert_true(slice[0].n > 0);
+		assert_int_equal(slice[1].n == 0, n < kept);
+	}
+	assert_int_equal(n, kept);
+	buf_deinit(&r.rows);
+}
+
 /* All up to some transaction not before `told`, and nothing of any later one. Returns which. */
 static uint64_t prefix_is_whole(struct bench *b, unsigned w, uint64_t told)
 {
@@ -222,6 +293,8 @@ static uint64_t prefix_is_whole(struct bench *b, unsigned w, uint64_t told)
 			assert_int_equal(found_rows(b, pairs[w][i], id_of(w, last - KEPT), true), 1);
 		assert_int_equal(found_rows(b, pairs[w][i], id_of(w, last + 1), false), 0);
 	}
+	members_are_whole(b, w, last, kept);
+	fanouts_are_whole(b, w, last, kept);
 	if (last)
 		assert_true(is_seen(b, once_of(seq_of(w, last))) && is_seen(b, once_of(seq_of(w, 1))));
 	assert_false(is_seen(b, once_of(seq_of(w, last + 1))));
@@ -287,6 +360,27 @@ static void an_opening_or_closing_that_was_killed_can_be_repeated(void **state)
 	bench_destroy(b);
 }
 
+static void bringing_up_a_directory_of_version_1_that_was_killed_can_be_repeated(void **state)
+{
+	uint64_t last[WORKERS] = { 0 };
+	char said[512];
+	for (unsigned round = 0; round < 12; round++) {
+		struct bench *b = bench_create(state);
+		struct store_op ops[] = { user("dave", 1), mail("dave", 2, "m", 0) };
+		bench_do(b, ops, COUNT(ops));
+		bench_close(b);
+		drop_families(b, NEW_FAMILIES);
+		write_file(b->dir, "format", "lempd data 1\n");
+		struct child c = child_start(MODE_OPEN, b->dir);
+		usleep(dice(50000)); /* how far it comes is left to chance */
+		kill(c.pid, SIGKILL);
+		assert_int_equal(child_end(&c, last, said, sizeof(said)), SIGKILL);
+		assert_int_equal(bench_open(b), OK);
+		assert_int_equal(mailbox_rows(b, "dave", 0, 100, false), 1);
+		bench_destroy(b);
+	}
+}
+
 static void a_write_that_fails_ends_the_process_with_70_and_loses_nothing_that_came_back(void **state)
 {
 	struct bench *b = bench_new((enum engine_kind)(uintptr_t)*state);
@@ -311,6 +405,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		EMBEDDED_ONLY(what_came_back_survives_kill_9_and_transactions_are_whole),
 		EMBEDDED_ONLY(an_opening_or_closing_that_was_killed_can_be_repeated),
+		EMBEDDED_ONLY(bringing_up_a_directory_of_version_1_that_was_killed_can_be_repeated),
 		EMBEDDED_ONLY(a_write_that_fails_ends_the_process_with_70_and_loses_nothing_that_came_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

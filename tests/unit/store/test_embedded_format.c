@@ -56,34 +56,6 @@ static void a_first_opening_that_was_cut_short_is_taken_up_again(void **state)
 
 /* --- version 1 --- */
 
-static const char *const families[] = { "default", "names", "seen",  "box",   "ids",
-					"once",    "acks",  "links", "texts", "fanouts" };
-
-/* Takes out the families of which the bit is set, those of the list from its end. */
-static void drop_families(struct bench *b, unsigned bits)
-{
-	char path[128], *error = NULL;
-	rocksdb_options_t *options = rocksdb_options_create();
-	rocksdb_column_family_handle_t *handles[COUNT(families)];
-	const rocksdb_options_t *each[COUNT(families)];
-	for (size_t i = 0; i < COUNT(families); i++)
-		each[i] = options;
-	snprintf(path, sizeof(path), "%s/db", b->dir);
-	rocksdb_t *db = rocksdb_open_column_families(options, path, COUNT(families), families, each,
-						     handles, &error);
-	assert_null(error);
-	for (size_t i = 0; i < COUNT(families); i++) {
-		if (bits & 1U << (COUNT(families) - 1 - i))
-			rocksdb_drop_column_family(db, handles[i], &error);
-		assert_null(error);
-		rocksdb_column_family_handle_destroy(handles[i]);
-	}
-	rocksdb_close(db);
-	rocksdb_options_destroy(options);
-}
-
-enum { NO_FANOUTS = 1, NO_TEXTS = 2, NO_LINKS = 4, NO_ACKS = 8, NEW_FAMILIES = 7 };
-
 /* With a user and his mail in it, closed, without some families. */
 static struct bench *a_directory(void **state, const char *format, unsigned without)
 {
