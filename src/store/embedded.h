@@ -49,17 +49,17 @@ struct store_embedded {
 	rocksdb_readoptions_t *read_options;
 	rocksdb_writeoptions_t *write_options;
 
-	/* Committer. Batches come with the worker's number as node.kind; how many there can be is bounded
-	 * by what each worker may have under way, and so is the size of one write. */
+	/* Committer. Batches come with the worker's number as node.kind; how many there can be is
+	 * bounded by what each worker may have under way, and so is the size of one write. */
 	struct inbox inbox;
 	int wake_fd;
 	pthread_t committer;
 	struct batch_rule rule;
 	rocksdb_writebatch_t *batch;
-	rocksdb_writebatch_wi_t *indexed; /* NULL, or instead of `batch`: deletes a name */
+	rocksdb_writebatch_wi_t *indexed; /* instead of `batch` while a deletion is gathered, else NULL */
 	struct buf value;
 
-	/* Readers: a queue, bounded by what the workers have under way (one read a name or session). */
+	/* Readers: a queue, bounded by what the workers have under way (a read a name or session). */
 	pthread_mutex_t lock;
 	pthread_cond_t some;
 	struct inbox_node *first, **last; /* reads; the worker's number as node.kind */
@@ -74,7 +74,7 @@ struct store_embedded {
 /* Keys are order-preserving: integers in them are big-endian. */
 struct key { char p[EMBEDDED_KEY_BYTES_MAX]; size_t n; };
 struct key key_bytes(struct str bytes);        /* just these */
-struct key key_str(struct str s);              /* a byte of length first, which keeps prefixes apart */
+struct key key_str(struct str s);              /* a byte of length first: keeps prefixes apart */
 struct key key_u64(uint64_t v);
 void key_add_bytes(struct key *k, struct str bytes);
 void key_add_str(struct key *k, struct str s);
@@ -97,13 +97,15 @@ bool value_cut(struct str *value, void *out, size_t n);
 /* What is gathered for the next write. rows_put takes the value from e->value. */
 void rows_put(struct store_embedded *e, enum family family, const struct key *key);
 void rows_forget(struct store_embedded *e, enum family family, const struct key *key);
-/* Lists the rows with that prefix as the ops gathered so far leave them, while e->indexed is there: key,
- * value, key, value … as base/strs.h has it, the values empty if not wanted. OK, ERR_UNAVAILABLE. */
+/* Lists the rows with that prefix as the ops gathered so far leave them, while e->indexed is there:
+ * key, value, key, value … as base/strs.h has it, the values empty if not wanted. OK,
+ * ERR_UNAVAILABLE: not all could be read. */
 int rows_list(struct store_embedded *e, enum family family, const struct key *prefix, bool values,
 	      struct buf *out) WARN_UNUSED;
-/* Forgets them all. Not by a range: what a deleted range leaves behind slows every later read of the
- * family, and a user made anew in the same write would go, too. */
-int rows_forget_all(struct store_embedded *e, enum family family, const struct key *prefix) WARN_UNUSED;
+/* Forgets them all. Likewise. Row by row: what RocksDB keeps of a deleted range slows every later
+ * read of the family, and an index knows no ranges. */
+int rows_forget_all(struct store_embedded *e, enum family family,
+		    const struct key *prefix) WARN_UNUSED;
 
 /* An iterator from key `from` up to the last with that prefix; NULL: to the end. Uses the options,
  * which must live as long and bound one range at a time. */
@@ -138,13 +140,14 @@ void names_read_one(struct reading *g);
 void names_read(struct reading *g);
 void names_read_text(struct reading *g);
 /* The title of a group or broadcast; false for others. Valid till got_free. */
-bool names_read_title(struct reading *g, struct str name, struct got *got_out, struct str *title_out);
+bool names_read_title(struct reading *g, struct str name, struct got *got_out,
+		      struct str *title_out);
 
 /* --- embedded_links.c --- */
 
 void links_apply_put(struct store_embedded *e, const struct op_link_put *op);
 void links_apply_del(struct store_embedded *e, const struct op_link_del *op);
-int links_apply_name_del(struct store_embedded *e, struct str name) WARN_UNUSED; /* at both their ends */
+int links_apply_name_del(struct store_embedded *e, struct str name) WARN_UNUSED; /* at both ends */
 void links_read(struct reading *g);
 void links_read_all(struct reading *g, enum store_link kind, enum store_side side); /* no bounds */
 
@@ -156,7 +159,7 @@ void mail_apply_ack(struct store_embedded *e, const struct op_ack *op);
 int mail_apply_name_del(struct store_embedded *e, struct str name) WARN_UNUSED;
 void mail_read_mailbox(struct reading *g);
 void mail_read_find(struct reading *g);
-void mail_read_count(struct reading *g, struct store_name_row *row); /* fills in what it says of mail */
+void mail_read_count(struct reading *g, struct store_name_row *row); /* what it says of mail */
 /* May a row of FAMILY_ACKS be forgotten? */
 bool mail_ack_aged(const struct store_embedded *e, struct str value);
 
@@ -191,10 +194,11 @@ int dir_path(char out[DIR_PATH_BYTES_MAX], const char *dir, const char *name,
 int dir_sync(const char *dir, const char *name, const struct why *why) WARN_UNUSED;
 int dir_make(const char *dir, const struct why *why) WARN_UNUSED;
 int dir_lock(const char *dir, int *fd_out, const struct why *why) WARN_UNUSED; /* ERR_LOCKED */
-/* What the directory says of itself. NONE: nothing was ever kept there. */
+/* What the directory says of itself (docs/storage-format.md). NONE: nothing was ever kept there. */
 enum dir_format { DIR_FORMAT_NONE, DIR_FORMAT_1, DIR_FORMAT_2, DIR_FORMAT_NOW = DIR_FORMAT_2 };
 /* ERR_VERSION, ERR_CORRUPT. */
-int dir_format_read(const char *dir, enum dir_format *format_out, const struct why *why) WARN_UNUSED;
+int dir_format_read(const char *dir, enum dir_format *format_out,
+		    const struct why *why) WARN_UNUSED;
 int dir_format_write(const char *dir, const struct why *why) WARN_UNUSED; /* DIR_FORMAT_NOW */
 
 /* --- embedded_commit.c --- */
@@ -209,5 +213,6 @@ _Noreturn void embedded_die(const char *what, char *error);
 /* --- embedded_readers.c --- */
 
 int readers_start(struct store_embedded *e) WARN_UNUSED; /* 0 or ERR_NOMEM */
-void readers_stop(struct store_embedded *e); /* after answering all there is; also after a failed start */
+/* After answering all there is. Also after a failed start. */
+void readers_stop(struct store_embedded *e);
 void embedded_read(struct store *s, unsigned w, struct store_read *read);

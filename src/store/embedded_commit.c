@@ -22,9 +22,9 @@ void embedded_die(const char *what, char *error)
 	_exit(70);
 }
 
-/* Whether this may be gathered behind what others gathered: a deletion may not. */
-#define GATHER_ALONE 1
+#define GATHER_ALONE 1 /* holds a deletion: not behind what others gathered, see commit_alone */
 
+/* OK, GATHER_ALONE, ERR_UNAVAILABLE. */
 static int gather_op(struct store_embedded *e, const struct store_op *op)
 {
 	switch (op->type) {
@@ -114,10 +114,10 @@ static void commit_write(struct store_embedded *e)
 	rocksdb_writebatch_clear(e->batch);
 }
 
-/* To delete a name is to find what is the name's, at the far ends of its links, too. So whatever came
- * before is written first, and the ops of this very batch are seen through an index. Slower, and
- * rare. What can not be found because it can not be read fails the batch: half a deletion would hand
- * the rest to the next who takes the name. */
+/* To delete a name is to find what is the name's, at the far ends of its links, too. So whatever
+ * came before is written first, and the ops of this very batch are seen through an index. Slower,
+ * and rare. What can not be read fails the batch: half a deletion would hand the rest to the next
+ * who takes the name. */
 static int commit_alone(struct store_embedded *e, struct str bytes)
 {
 	char *error = NULL;

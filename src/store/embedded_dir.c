@@ -1,8 +1,8 @@
 /* The data directory: who may use it, and what is in it.
  *
  *   DIR/lock     held by flock while a process uses the directory; its pid as text
- *   DIR/format   "lempd data 2": written last when a directory is made or brought up from version 1,
- *                so that one without it was never used
+ *   DIR/format   "lempd data 2": written last when a directory is made, so that one without it was
+ *                never used, or when one of version 1 is brought up
  *   DIR/db/      RocksDB */
 #include "store/embedded.h"
 #include <errno.h>
@@ -103,9 +103,11 @@ static int format_cut(const char *path, const char *text, enum dir_format *forma
 	}
 	if (strncmp(text, FORMAT_PREFIX, sizeof(FORMAT_PREFIX) - 1) != 0)
 		return why_fail(why, ERR_CORRUPT, "%s is damaged", path);
-	return why_fail(why, ERR_VERSION, "%s says '%.*s', this program knows '%.*s' and what came before: "
-			"use the lempd that wrote it, or a newer one", path, (int)strcspn(text, "\n"), text,
-			(int)strcspn(format_texts[DIR_FORMAT_NOW], "\n"), format_texts[DIR_FORMAT_NOW]);
+	const char *now = format_texts[DIR_FORMAT_NOW];
+	return why_fail(why, ERR_VERSION,
+			"%s says '%.*s', this program knows '%.*s' and what came before: "
+			"use the lempd that wrote it, or a newer one",
+			path, (int)strcspn(text, "\n"), text, (int)strcspn(now, "\n"), now);
 }
 
 int dir_format_read(const char *dir, enum dir_format *format_out, const struct why *why)

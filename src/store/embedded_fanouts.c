@@ -58,8 +58,8 @@ static uint32_t slices_of(const struct store_embedded *e, const struct key *key,
 	return n;
 }
 
-/* Row by row, not by a range: see rows_forget_all. A fan-out ends after its slices came back as done, so
- * it can not have come in the very write that ends it. Rows of slices that stay because it is
+/* Row by row, not by a range: see rows_forget_all. A fan-out ends after its slices came back as done,
+ * so it can not have come in the very write that ends it. Rows of slices that stay because it is
  * damaged do no harm: no sequence is given twice, and without it no read finds them. */
 void fanouts_apply_end(struct store_embedded *e, const struct op_fanout_end *op)
 {

@@ -97,8 +97,8 @@ int links_apply_name_del(struct store_embedded *e, struct str name)
 static void link_add(struct reading *g, uint8_t side, struct store_link_row *row)
 {
 	struct got got;
-	bool may_have_title = side == SIDE_OF && row->kind != LINK_FOLLOW && row->kind != LINK_BLOCK;
-	if (!may_have_title || !names_read_title(g, row->other, &got, &row->title)) {
+	bool to_user = row->kind == LINK_FOLLOW || row->kind == LINK_BLOCK;
+	if (side == SIDE_TO || to_user || !names_read_title(g, row->other, &got, &row->title)) {
 		store_link_row_add(&g->r->rows, row);
 		return;
 	}
@@ -114,7 +114,8 @@ static struct str name_cut(struct str name)
 }
 
 /* One page behind `after`; `all`: without an end. */
-static void links_read_behind(struct reading *g, uint8_t kind, uint8_t side, struct str after, bool all)
+static void links_read_behind(struct reading *g, uint8_t kind, uint8_t side, struct str after,
+			      bool all)
 {
 	struct key prefix = key_links(kind, side, g->r->name);
 	struct key from = key_link(kind, side, g->r->name, name_cut(after));

@@ -82,7 +82,8 @@ static void value_ids(struct buf *out, const struct op_mail *mail)
 static bool value_cut_ids(struct str value, struct store_find_row *row_out)
 {
 	*row_out = (struct store_find_row){ 0 };
-	if (!value_cut_version(&value) || !value_cut(&value, &row_out->flags, sizeof(row_out->flags)) ||
+	if (!value_cut_version(&value) ||
+	    !value_cut(&value, &row_out->flags, sizeof(row_out->flags)) ||
 	    !value_cut(&value, &row_out->bytes, sizeof(row_out->bytes)) ||
 	    !value_cut(&value, &row_out->sender_born, sizeof(row_out->sender_born)) ||
 	    !value_cut(&value, &row_out->once, sizeof(row_out->once)))
@@ -283,7 +284,8 @@ static bool acked_row(struct reading *g, struct acked *a, struct str key, struct
 	if (a->find.sender_born != born || !str_eq(a->find.sender, sender)) {
 		acked_end(g, a);
 		memcpy(a->sender, sender.p, sender.n);
-		a->find = (struct store_find_row){ .sender = { a->sender, sender.n }, .sender_born = born };
+		a->find.sender = (struct str){ a->sender, sender.n };
+		a->find.sender_born = born;
 	}
 	a->find.kinds |= kinds;
 	if (kinds & KINDS_RELEASE)

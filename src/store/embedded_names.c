@@ -1,9 +1,9 @@
 /* Who or what bears a name, and what is the name's.
  *
- *   FAMILY_NAMES  the name's bytes       -> kind, then of a user type, birth and hash of the token, of a
- *                                           group or broadcast the op that put it
- *   FAMILY_SEEN   the name's bytes       -> when he was seen last
- *   FAMILY_TEXTS  str8 name, u8 what     -> the text */
+ *   FAMILY_NAMES  the name's bytes    -> kind, then of a user type, birth and hash of the token, of a
+ *                                        group or broadcast the op that put it
+ *   FAMILY_SEEN   the name's bytes    -> when he was seen last
+ *   FAMILY_TEXTS  str8 name, u8 what  -> the text */
 #include "store/embedded.h"
 
 _Static_assert(OP_NAME_PUT == 7, "the type stands on disk in every row of a group or broadcast");
@@ -212,7 +212,8 @@ void names_read_text(struct reading *g)
 	got_free(&got);
 }
 
-bool names_read_title(struct reading *g, struct str name, struct got *got_out, struct str *title_out)
+bool names_read_title(struct reading *g, struct str name, struct got *got_out,
+		      struct str *title_out)
 {
 	struct store_name_row row;
 	if (!got_value(g, FAMILY_NAMES, name, got_out))

@@ -12,9 +12,10 @@
 #define INFO_LOG_ERRORS 3                   /* RocksDB's own log tells errors only */
 
 static const char *const family_names[FAMILY_COUNT] = {
-	[FAMILY_META] = "default", [FAMILY_NAMES] = "names", [FAMILY_SEEN] = "seen",   [FAMILY_BOX] = "box",
-	[FAMILY_IDS] = "ids",      [FAMILY_ONCE] = "once",   [FAMILY_ACKS] = "acks",
-	[FAMILY_LINKS] = "links",  [FAMILY_TEXTS] = "texts", [FAMILY_FANOUTS] = "fanouts",
+	[FAMILY_META] = "default",    [FAMILY_NAMES] = "names", [FAMILY_SEEN] = "seen",
+	[FAMILY_BOX] = "box",         [FAMILY_IDS] = "ids",     [FAMILY_ONCE] = "once",
+	[FAMILY_ACKS] = "acks",       [FAMILY_LINKS] = "links", [FAMILY_TEXTS] = "texts",
+	[FAMILY_FANOUTS] = "fanouts",
 };
 
 /* --- what has aged goes when RocksDB rewrites it --- */
@@ -59,7 +60,7 @@ static rocksdb_options_t *family_options(struct store_embedded *e, enum family f
 	return o;
 }
 
-/* In a new directory all may be created. In one of format 1 only the families which that did not have.
+/* In a new directory all may be created, in one of format 1 the families which that did not have.
  * Else nothing may: what is missing was lost. */
 static void options_make(struct store_embedded *e, enum dir_format format)
 {
@@ -88,8 +89,8 @@ static int db_failed(const char *path, char *error, const struct why *why)
 {
 	bool damaged = strstr(error, "Corruption") || strstr(error, "Invalid argument") ||
 		       strstr(error, "No such file");
-	int err = why_fail(why, damaged ? ERR_CORRUPT : ERR_IO, "cannot open the database in %s: %s", path,
-			   error);
+	int err = why_fail(why, damaged ? ERR_CORRUPT : ERR_IO, "cannot open the database in %s: %s",
+			   path, error);
 	rocksdb_free(error);
 	return err;
 }
@@ -236,9 +237,9 @@ static void data_close(struct store_embedded *e)
 	free(e);
 }
 
-/* In this order a crash at any point leaves either the format there was (none: nothing was ever kept
- * there) and the next opening goes on from here, or all of it. What format 1 lacks is written to only
- * when the directory says that it is of another: no older program opens it then. */
+/* In this order a crash at any point leaves either the format there was (none: nothing was ever
+ * kept there) and the next opening goes on from here, or all of it. To the families that format 1
+ * lacked nothing is written until no older program opens the directory any more. */
 static int data_open(struct store_embedded *e, const char *dir, const struct why *why)
 {
 	enum dir_format format;

@@ -111,13 +111,14 @@ static void nothing_stays_on_disk_of_what_was_released_or_deleted(void **state)
 		user("bob", 5), last_seen("bob", 6), mail_to_all(both, 1, "a", 0),
 		mail("bob", 2, "b", MAIL_RECEIPT), mail("bob", 3, "c", 0),
 		text_put("bob", TEXT_STATUS, "here"), text_put("g", TEXT_PICTURE, "picture"),
-		group("g", 7), link_put(LINK_MEMBER, "bob", "g", 8), link_put(LINK_MEMBER, "carol", "g", 9),
+		group("g", 7), link_put(LINK_MEMBER, "bob", "g", 8),
+		link_put(LINK_MEMBER, "carol", "g", 9),
 		link_put(LINK_FOLLOW, "bob", "carol", 10), link_put(LINK_BLOCK, "carol", "bob", 11),
 		link_put(LINK_FOLLOW, "carol", "dave", 12), fanout(13, 3), fanout_done(13, 0),
 	};
 	struct store_op done[] = {
 		release("carol", 1, "a", ACK_DM, 1000), release("bob", 1, "a", ACK_DM, 1000),
-		fanout_done(13, 2), fanout_end(13), (struct store_op){ .type = OP_ONCE, .once = { once_of(13), 1 } },
+		fanout_done(13, 2), fanout_end(13), { .type = OP_ONCE, .once = { once_of(13), 1 } },
 		name_del("bob"), name_del("g"), link_del(LINK_FOLLOW, "carol", "dave"),
 	};
 	b->retention_ms = 0;
@@ -271,7 +272,7 @@ static void a_row_that_this_version_does_not_write_is_corrupt_to_who_reads_it(vo
 		{ FAMILY_ACKS, STR("\3bob\1m"), STR("\1"), 3 },
 		{ FAMILY_BOX, STR("\3bob01234567"), STR(""), 4 },
 		{ FAMILY_NAMES, STR("g"), STR("\1\2"), 6 },
-		{ FAMILY_NAMES, STR("g"), STR("\1\2\1\0\0\0\4"), 7 },            /* title of a group */
+		{ FAMILY_NAMES, STR("g"), STR("\1\2\1\0\0\0\4"), 7 }, /* whose title is in the answer */
 		{ FAMILY_LINKS, STR("\6\3bobg"), STR("\2"), 7 },
 		{ FAMILY_LINKS, STR("\6\3bobg"), STR("\1\1\0\0\0\3"), 7 },
 		{ FAMILY_LINKS, STR("\6\3bobg"), STR(""), 7 },

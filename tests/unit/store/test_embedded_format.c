@@ -1,4 +1,4 @@
-/* The embedded engine's directory: its version, how one of version 1 is brought up, and what is refused.
+/* The embedded engine's directory: its version, how one of version 1 is brought up, what is refused.
  *
  * What version 1 lacked are families, so a directory of version 1 is one without them. */
 #include <setjmp.h>

@@ -178,7 +178,14 @@ static void random_batch(struct twins *t, struct store_batch *batch)
 	}
 }
 
-/* Under way together, of several workers. */
+static void wait_for(struct bench *b, unsigned w, unsigned n)
+{
+	while (n)
+		for (struct inbox_node *node = bench_take(b, w); node; node = node->next)
+			n--;
+}
+
+/* Of both workers, under way together. */
 static void random_batches(struct twins *t)
 {
 	struct store_batch batches[BATCHES_MAX];
@@ -189,14 +196,10 @@ static void random_batches(struct twins *t)
 		struct bench *b = t->bench[twin];
 		for (unsigned i = 0; i < n; i++)
 			store_submit(b->store, i % WORKERS, &batches[i]);
-		unsigned back[WORKERS] = { 0 };
-		for (unsigned i = 0; i < n; i++) {
-			unsigned w = i % WORKERS;
-			for (; back[w] <= i / WORKERS;)
-				for (struct inbox_node *node = bench_take(b, w); node; node = node->next)
-					back[w]++;
+		for (unsigned w = 0; w < WORKERS; w++)
+			wait_for(b, w, (n + WORKERS - 1 - w) / WORKERS);
+		for (unsigned i = 0; i < n; i++)
 			assert_int_equal(batches[i].status, OK);
-		}
 	}
 	for (unsigned i = 0; i < n; i++)
 		buf_deinit(&batches[i].ops);
@@ -279,7 +282,8 @@ static void ask_everything(struct twins *t)
 		ask_name(t, str_of(users[i]));
 	for (unsigned i = 0; i < COUNT(groups); i++)
 		ask_name(t, str_of(groups[i]));
-	ask_both(t, (struct store_read){ .kind = STORE_READ_FANOUTS, .after = dice(t, (unsigned)t->seq + 1),
+	ask_both(t, (struct store_read){ .kind = STORE_READ_FANOUTS,
+					 .after = dice(t, (unsigned)t->seq + 1),
 					 .bytes_max = 1 + dice(t, 2000), .rows_max = 1 + dice(t, 20) });
 	for (unsigned i = 0; i < 40; i++) {
 		struct hash128 once = once_of(any_seq(t));
@@ -318,7 +322,7 @@ static void the_embedded_engine_answers_as_the_reference_does(void **state)
 			ask_everything(&t);
 	}
 	for (unsigned i = 0; i < COUNT(t.answered); i++)
-		assert_true(t.answered[i] > ROUNDS / ASK_EVERY / 2); /* they were not empty all the time */
+		assert_true(t.answered[i] > ROUNDS / ASK_EVERY / 2); /* most were not empty */
 	for (unsigned i = 0; i < 2; i++)
 		bench_destroy(t.bench[i]);
 }
