@@ -157,6 +157,7 @@ int rows_list(struct store_embedded *e, enum family family, const struct key *pr
 	struct range range;
 	struct str key, value;
 	CHECK(e->indexed);
+	rocksdb_readoptions_set_fill_cache(options, 0); /* nobody will ask for it again */
 	range_open(e, family, options, prefix, prefix, &range);
 	range.it = rocksdb_writebatch_wi_create_iterator_with_base_cf(e->indexed, range.it,
 								      e->families[family]);

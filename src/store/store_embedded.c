@@ -103,7 +103,7 @@ static int db_check_1(struct store_embedded *e, const char *path, const struct w
 	int err = OK;
 	char **names = rocksdb_list_column_families(e->options, path, &n, &error);
 	if (error)
-		return db_failed(path, error, why);
+		err = db_failed(path, error, why);
 	for (unsigned f = 0; f < FAMILY_COUNT_1 && !err; f++) {
 		bool found = false;
 		for (size_t i = 0; i < n; i++)
@@ -112,7 +112,7 @@ static int db_check_1(struct store_embedded *e, const char *path, const struct w
 			err = why_fail(why, ERR_CORRUPT, "the database in %s has lost '%s'", path,
 				       family_names[f]);
 	}
-	rocksdb_list_column_families_destroy(names, n);
+	rocksdb_list_column_families_destroy(names, n); /* there is one after an error, too */
 	return err;
 }
 
