@@ -138,7 +138,7 @@ def node_modules():
     """The packages of node/package-lock.json, installed once for all processes of the run."""
     with open(NODE / "package.json") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (NODE / "node_modules" / "ws").is_dir():
+        if not all((NODE / "node_modules" / name).is_dir() for name in ("ws", "@asyncapi/parser")):
             subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=NODE, check=True,
                            timeout=120)
     return NODE

@@ -3,9 +3,12 @@
 import asyncio
 import base64
 import hashlib
+import json
 import os
 import socket
 import struct
+
+import exercised
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 CONTINUATION = 0
@@ -137,7 +140,10 @@ class Raw:
             assert n >= 65536, "a length in a longer form than it needs"
         assert opcode < 8 or (first & 0x80 and n <= 125), "a fragmented or long control frame"
         assert first & 0x80, "the server fragments"
-        return opcode, await self.read(n)
+        payload = await self.read(n)
+        if opcode == TEXT:
+            exercised.sent_by_server(json.loads(payload.decode()))
+        return opcode, payload
 
     async def read_close(self):
         """The close code (None if there is none) of the next frame, which must be a close."""
