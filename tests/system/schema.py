@@ -32,12 +32,14 @@ class Side:
         return self._validators[kind].is_valid(packet)
 
     def _why(self, packet):
-        """What is wrong with it, taken as the kind of packet whose first fault lies deepest."""
+        """What is wrong with it, taken as the kind it is most like: the first fault lies deep, and is not in
+        what tells kinds apart."""
         faults = {kind: list(validator.iter_errors(packet)) for kind, validator in self._validators.items()}
         if fitting := [kind for kind in self.kinds if not faults[kind]]:
             return f"it is {' and '.join(fitting)}, and holds what none may hold"
         depth = {kind: min(len(fault.instance_path) for fault in faults[kind]) for kind in faults}
-        kind = min(faults, key=lambda kind: (-depth[kind], len(faults[kind])))
+        other = {kind: sum(fault.schema_path[-1] == "const" for fault in faults[kind]) for kind in faults}
+        kind = min(faults, key=lambda kind: (-depth[kind], other[kind], len(faults[kind])))
         return "\n".join(f"as {kind}, at {'/'.join(map(str, fault.instance_path))}: {fault.message[:500]}"
                          for fault in faults[kind])
 
