@@ -221,18 +221,20 @@ void mail_read_mailbox(struct reading *g)
 	reading_close(g, &range);
 }
 
-/* Of those with a low sequence the last one is next to the first of the others. */
+/* Of those with a low sequence the last one is next to the first of the others. The end of the range
+ * keeps the search from what other users left before. */
 static uint64_t low_seq(struct reading *g)
 {
 	struct key prefix = key_str(g->r->name);
 	struct key last = key_box(g->r->name, (UINT64_C(1) << STORE_SEQ_BITS) - 1);
 	struct range range;
 	struct str key, value;
+	rocksdb_readoptions_set_iterate_lower_bound(g->options, prefix.p, prefix.n);
 	range_open(g->e, FAMILY_BOX, g->options, &prefix, &prefix, &range);
 	rocksdb_iter_seek_for_prev(range.it, last.p, last.n);
-	bool there = range_at(&range, &key, &value) && str_begins(key, key_view(&prefix));
-	uint64_t seq = there ? key_seq(key) : 0;
+	uint64_t seq = range_at(&range, &key, &value) ? key_seq(key) : 0;
 	reading_close(g, &range);
+	rocksdb_readoptions_set_iterate_lower_bound(g->options, NULL, 0);
 	return seq;
 }
 
