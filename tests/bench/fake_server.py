@@ -30,10 +30,14 @@ class Server:
         self.tokens = {ADMIN: ADMIN_TOKEN, **USERS}
         self.sessions = {}  # user: connection
         self.senders = {}  # (receiver, message id): sender
+        self.groups = {}  # id: members
         self.held = None  # the delivery that --swap keeps back: (receiver, packet)
         self.seen = {"created": 0, "changed": 0, "deleted": 0, "messages": 0, "delivered": 0,
-                     "packets": 0, "sizes": [], "flags": [], "most_under_way": 0}
+                     "packets": 0, "sizes": [], "flags": [], "most_under_way": 0,
+                     "groups": [], "group_messages": 0, "group_receivers": 0,
+                     "most_under_way_in_groups": 0}
         self.under_way = {}  # (sender, receiver): messages without dm
+        self.owed = {}  # (sender, id) of a message to a group: the dms that are missing
 
     def every(self, fault):
         n = getattr(self.faults, fault)
@@ -53,6 +57,8 @@ class Server:
             packet = json.loads(text)
             if user is None:
                 user = await self.login(socket, packet["rq"])
+            elif "g" in packet.get("rq", ()):
+                await self.group(user, packet["rq"])
             elif "rq" in packet:
                 await self.administration(user, packet["rq"])
             elif "dm" in packet["m"]:
@@ -85,13 +91,25 @@ class Server:
             self.seen["created" if ad["c"] == "cr" else "changed"] += 1
         await self.send(user, {"rp": answer})
 
+    async def group(self, user, rq):
+        g = rq["g"]
+        if g["t"] == "c":
+            self.groups[g["i"]] = [user, *g["m"]]
+            self.seen["groups"].append(len(self.groups[g["i"]]))
+        else:
+            del self.groups[g["i"]]
+        await self.send(user, {"rp": {"id": rq["id"]}})
+
     async def delivered(self, user, m):
         self.seen["packets"] += 1
         self.seen["delivered"] += 1
         sender = self.senders.pop((user, m["dm"]["id"]), None)
         await self.send(user, {"m": {"id": "x", "sr": {"id": m["id"]}}})
         if sender:
-            self.under_way[sender, user] -= 1
+            if (sender, m["dm"]["id"]) in self.owed:
+                self.owed[sender, m["dm"]["id"]] -= 1
+            else:
+                self.under_way[sender, user] -= 1
             await self.send(sender, {"m": {"id": m["id"], "s": user, "r": sender, "st": m["st"],
                                            "dm": m["dm"]}})
 
@@ -103,7 +121,13 @@ class Server:
             self.seen["flags"].append(flags)
         if len(m["c"]) not in self.seen["sizes"]:
             self.seen["sizes"].append(len(m["c"]))
-        if m.get("pc") != "0":
+        if m["r"] in self.groups:
+            self.seen["group_messages"] += 1
+            self.senders.update({(member, m["id"]): user for member in self.groups[m["r"]]})
+            self.owed[user, m["id"]] = len(self.groups[m["r"]]) - 1
+            mine = sum(sender == user and dms > 0 for (sender, _), dms in self.owed.items())
+            self.seen["most_under_way_in_groups"] = max(self.seen["most_under_way_in_groups"], mine)
+        elif m.get("pc") != "0":
             pair = user, m["r"]
             self.senders[m["r"], m["id"]] = user
             self.under_way[pair] = self.under_way.get(pair, 0) + 1
@@ -125,14 +149,21 @@ class Server:
             return
         delivery = {"m": {"id": m["id"], "s": user, **{k: v for k, v in m.items() if k != "id"}}}
         if self.every("swap") and not self.held:
-            self.held = m["r"], delivery
+            self.held = m["r"], user, delivery
             return
-        await self.send(m["r"], delivery)
+        await self.deliver(m["r"], user, delivery)
         if self.every("repeat"):
-            await self.send(m["r"], delivery)
+            await self.deliver(m["r"], user, delivery)
         if self.held and self.held[0] == m["r"]:
             held, self.held = self.held, None
-            await self.send(*held)
+            await self.deliver(*held)
+
+    async def deliver(self, to, sender, packet):
+        receivers = [member for member in self.groups.get(to, [to]) if member != sender or to == sender]
+        if to in self.groups:
+            self.seen["group_receivers"] += len(receivers)
+        for receiver in receivers:
+            await self.send(receiver, packet)
 
 
 async def main():
@@ -147,7 +178,7 @@ async def main():
         port = listening.sockets[0].getsockname()[1]
         print(f"ws://127.0.0.1:{port}/lemp", flush=True)
         await end.wait()
-    print(json.dumps(server.seen), flush=True)
+    print(json.dumps({**server.seen, "groups_left": len(server.groups)}), flush=True)
 
 
 if __name__ == "__main__":

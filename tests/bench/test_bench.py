@@ -316,6 +316,68 @@ def test_an_interrupt_prints_what_was_measured(make_fake):
     assert fake.end()["deleted"] == 2
 
 
+# --- groups ------------------------------------------------------------------
+
+
+def measure_group(fake, *args, status=OK):
+    result = run([BENCH, "group", "--url", fake.url, "--admin", fake_server.ADMIN, "--warm-up", "0", "--settle",
+                  "0", "--seconds", "0.4", "--json", *map(str, args)])
+    assert result.status == status, result
+    return json.loads(result.out)
+
+
+@pytest.mark.parametrize("more", ["", "--dm", "--threads 3", "--rate 50", "--dm --threads 2"])
+def test_a_group_counts_as_the_server_saw(fake, more):
+    more = more.split()
+    report = measure_group(fake, "--members", 7, "--senders", 3, "--pair-rate", 100, *more)
+    seen = fake.end()
+    latency = report["latency_ns"]
+    assert seen["groups"] == [7]
+    assert report["messages"] == seen["group_messages"] > 0
+    assert report["deliveries"] == seen["group_receivers"] == latency["delivery"]["count"] == 6 * report["messages"]
+    assert latency["receipt"]["count"] == report["messages"]
+    assert report["pair_messages"] == seen["messages"] - seen["group_messages"]
+    assert latency["pair_alone"]["count"] + latency["pair_loaded"]["count"] == report["pair_messages"]
+    assert latency["pair_loaded"]["count"] == latency["pair_late"]["count"] >= 20
+    assert seen["delivered"] == report["pair_messages"] + ("--dm" in more) * report["deliveries"]
+    assert report["packets"] == report["messages"] * (2 + 6 * (4 if "--dm" in more else 1))
+    assert not troubles(report)
+
+
+def test_a_group_is_silent_half_of_the_time(fake):
+    report = measure_group(fake, "--members", 3, "--senders", 1, "--rate", 100, "--pair-rate", 100,
+                           "--pid", fake.process.pid)
+    assert report["seconds"] == pytest.approx(0.4, abs=0.15)
+    assert report["messages"] == pytest.approx(40, abs=10)
+    assert report["latency_ns"]["pair_alone"]["count"] == pytest.approx(40, abs=10)
+    assert report["server"]["cores_busy"] > report["server"]["cores_busy_without"] > 0
+
+
+def test_a_window_bounds_what_each_sender_has_under_way(fake):
+    measure_group(fake, "--members", 4, "--senders", 2, "--window", 3, "--dm")
+    assert fake.end()["most_under_way_in_groups"] == 3
+
+
+def test_groups_are_measured_one_after_another_and_end_with_their_users(fake):
+    reports = measure_group(fake, "--members", "3,6", "--senders", 2)
+    seen = fake.end()
+    assert [report["settings"]["members"] for report in reports] == seen["groups"] == [3, 6]
+    assert seen["created"] == seen["deleted"] == 5 + 8
+    assert seen["groups_left"] == 0
+
+
+@pytest.mark.parametrize("fault, name", [
+    ("--lose", "unfinished"),
+    ("--refuse", "refused"),
+    ("--repeat", "repeated"),
+    ("--swap", "out_of_order"),
+])
+def test_counts_what_goes_wrong_in_a_group(make_fake, fault, name):
+    report = measure_group(make_fake(fault, 7), "--members", 5, "--senders", 1, "--window", 8, "--pair-rate", 1,
+                           "--patience", "0.5", status=TROUBLE)
+    assert report["trouble"][name] > 0
+
+
 # --- usage -------------------------------------------------------------------
 
 
@@ -335,6 +397,14 @@ def test_an_interrupt_prints_what_was_measured(make_fake):
     (["pairs", "--admin", "root", "--url", "http://127.0.0.1/"], "no ws://HOST:PORT/PATH"),
     (["pairs", "--admin", "root", "--data", "/nowhere"], "no server's number"),
     (["pairs", "--size"], "--size wants a value"),
+    (["group", "--admin", "root", "--members", "10,1"], "between 2 and"),
+    (["group", "--admin", "root", "--members", "10,"], "separated by commas"),
+    (["group", "--admin", "root", "--members", "10;20"], "separated by commas"),
+    (["group", "--admin", "root", "--members", ",".join(["9"] * 17)], "up to 16 numbers"),
+    (["group", "--admin", "root", "--members", "9,3"], "no more than there are members"),
+    (["group", "--admin", "root", "--messages", "100"], "not --messages"),
+    (["group", "--admin", "root", "--flags", "p2"], "--flags knows default and p0"),
+    (["group", "--admin", "root", "--threads", "11"], "more --threads than members"),
     (["pairs", "--colour"], "--colour is no option"),
 ])
 def test_wrong_usage_is_status_64_and_says_why(args, message):
@@ -371,7 +441,7 @@ def test_a_server_that_speaks_no_websocket_is_status_69():
 def test_help_names_every_scenario_and_option():
     result = run([BENCH, "--help"])
     assert result.status == OK
-    for word in ("pairs:", "--window", "--rate", "--json", "six packets"):
+    for word in ("pairs:", "group:", "--window", "--rate", "--json", "six packets"):
         assert word in result.out
 
 

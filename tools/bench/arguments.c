@@ -32,15 +32,26 @@ static const struct row rows[] = {
 	  "the users' names are PREFIX1, PREFIX2 ...; default bench-" },
 	{ "keep-users", SWITCH, AT(keep), 0, 0, NULL, "do not delete them" },
 	{ "users", TEXT, AT(users), 0, 0, "FILE", "instead: users that exist, lines name,token" },
-	{ "pairs", COUNT, AT(pairs), 1, INT_MAX, "N", "pairs of users; default 100" },
+	{ "pairs", COUNT, AT(pairs), 1, INT_MAX, "N", "pairs: pairs of users; default 100" },
+	{ "members", TEXT, AT(members), 0, 0, "N,...",
+	  "group: members, one run for each number; default 10,1000,10000" },
+	{ "senders", COUNT, AT(senders), 1, INT_MAX, "N", "group: members that send; default 4" },
+	{ "dm", SWITCH, AT(dm), 0, 0, NULL,
+	  "group: members answer each message with a delivered receipt" },
+	{ "pair-rate", NUMBER, AT(pair_rate), 0.001, 1e6, "R",
+	  "group: messages a second of the pair beside it; default 200" },
 	{ "window", COUNT, AT(window), 1, INT_MAX, "N",
-	  "closed loop: messages under way in each direction; default 16\n"
+	  "closed loop: messages under way in each direction (group: of each\n"
+	  "sender); default 16 (group: 1)\n"
 	  "open loop: bound of these; default 1024" },
 	{ "rate", NUMBER, AT(rate), 0.001, 1e7, "R", "open loop: so many messages a second in all" },
 	{ "messages", LARGE, AT(messages), 1, 1e12, "N", "measure so many messages" },
 	{ "seconds", NUMBER, AT(seconds), 0.001, SECONDS_MAX, "S", "measure so long; default 10" },
 	{ "warm-up", NUMBER, AT(warm_up), 0, SECONDS_MAX, "S",
 	  "the same load before it, not measured; default 1" },
+	{ "settle", NUMBER, AT(settle), 0, SECONDS_MAX, "S",
+	  "group: wait so long after the load until the server has its\n"
+	  "acknowledgements, too; default 3.5" },
 	{ "patience", NUMBER, AT(patience), 0.001, SECONDS_MAX, "S",
 	  "give up after so long without any progress; default 10" },
 	{ "size", COUNT, AT(size), 0, INT_MAX, "BYTES", "content of a message; default 200" },
@@ -178,6 +189,7 @@ int arguments_read(int argc, char **argv, struct arguments *out, char *why, size
 {
 	*out = (struct arguments){
 		.url = "ws://127.0.0.1:8025/lemp", .prefix = "bench-", .pairs = 100, .warm_up = 1,
+		.members = "10,1000,10000", .senders = 4, .pair_rate = 200, .settle = 3.5,
 		.patience = 10, .size = 200, .flags = "default", .threads = 1,
 	};
 	int err = options_take(argc, argv, out, why, why_size);

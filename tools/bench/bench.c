@@ -14,6 +14,7 @@ void tally_merge(struct tally *into, const struct tally *from)
 {
 	into->sent += from->sent;
 	into->done += from->done;
+	into->deliveries += from->deliveries;
 	into->packets += from->packets;
 	if (from->last.ns > into->last.ns)
 		into->last = from->last;
@@ -57,7 +58,7 @@ static int files_check(struct bench *b, size_t users)
 	return fail(b, EXIT_USAGE, why);
 }
 
-static int roster_open(struct bench *b)
+static int crowd_open(struct bench *b)
 {
 	const struct arguments *a = b->args;
 	size_t n = a->scenario->users(a);
@@ -66,33 +67,57 @@ static int roster_open(struct bench *b)
 	if (err)
 		return err;
 	if (a->users) {
-		err = roster_load(a->users, &b->roster, why, sizeof(why));
+		err = crowd_load(a->users, &b->crowd, why, sizeof(why));
 		if (err)
 			return fail(b, EXIT_USAGE, why);
-		if (b->roster.n < n)
+		if (b->crowd.n < n)
 			return fail(b, EXIT_USAGE, "there are fewer users in the file than needed");
-		b->roster.n = n;
+		b->crowd.n = n;
 		return OK;
 	}
-	b->admin = (struct account){ str_of(a->admin), str_of(a->admin_token), false };
-	if (roster_make(a->prefix, n, &b->roster) != OK)
+	b->admin = (struct account){ .name = str_of(a->admin), .token = str_of(a->admin_token) };
+	if (crowd_make(a->prefix, n, &b->crowd) != OK)
 		return fail(b, EXIT_TROUBLE, why);
-	err = roster_create(&b->roster, &b->target, &b->admin, why, sizeof(why));
+	err = crowd_create(&b->crowd, &b->target, &b->admin, why, sizeof(why));
 	return err ? fail(b, admin_status(err), why) : OK;
 }
 
-static void roster_close(struct bench *b)
+static void crowd_close(struct bench *b)
 {
 	char why[256] = "out of memory";
-	if (!b->args->users && !b->args->keep && b->roster.n && b->status != EXIT_NO_SERVER) {
-		int err = roster_delete(&b->roster, &b->target, &b->admin, why, sizeof(why));
+	if (!b->args->users && !b->args->keep && b->crowd.n && b->status != EXIT_NO_SERVER) {
+		int err = crowd_delete(&b->crowd, &b->target, &b->admin, why, sizeof(why));
 		if (err)
 			(void)fail(b, admin_status(err), why);
 	}
-	roster_deinit(&b->roster);
+	crowd_deinit(&b->crowd);
+}
+
+static int prepare(struct bench *b)
+{
+	const struct scenario *scenario = b->args->scenario;
+	char why[256] = "out of memory";
+	int err = scenario->prepare ? scenario->prepare(b, why, sizeof(why)) : OK;
+	return err ? fail(b, admin_status(err), why) : OK;
+}
+
+static void finish(struct bench *b)
+{
+	const struct scenario *scenario = b->args->scenario;
+	char why[256] = "out of memory";
+	if (!b->shared)
+		return;
+	int err = scenario->finish(b, b->status != EXIT_NO_SERVER, why, sizeof(why));
+	if (err)
+		(void)fail(b, admin_status(err), why);
 }
 
 /* --- looking at the drivers --- */
+
+static unsigned drivers_apart(const struct bench *b)
+{
+	return b->args->scenario->users_apart > 0;
+}
 
 struct watch {
 	const char *what;
@@ -115,8 +140,8 @@ static bool all_logged_in(struct bench *b, struct watch *w)
 	for (unsigned i = 0; i < b->driver_n; i++)
 		ready += atomic_load(&b->driver[i].pub_ready);
 	w->moved = ready;
-	w->part = (double)ready / (double)b->roster.n;
-	return ready == b->roster.n;
+	w->part = (double)ready / (double)b->crowd.n;
+	return ready == b->crowd.n;
 }
 
 /* Have all drivers taken up the phase? Then `under_way` counts what they still wait for. */
@@ -127,7 +152,7 @@ static bool all_seen(const struct bench *b, uint64_t *under_way_out)
 	for (unsigned i = 0; i < b->driver_n; i++) {
 		if (atomic_load_explicit(&b->driver[i].seen, memory_order_acquire) != phase)
 			return false;
-		*under_way_out += atomic_load_explicit(&b->driver[i].pub_under_way, memory_order_relaxed);
+		*under_way_out += atomic_load_explicit(&b->driver[i].pub_under_way, memory_order_acquire);
 	}
 	return true;
 }
@@ -152,17 +177,23 @@ static bool warmed_up(struct bench *b, struct watch *w)
 	return w->part >= 1;
 }
 
+/* Both stretches with the load together last as long as was asked for. */
+static double stretch_seconds(const struct bench *b)
+{
+	return b->args->scenario->alternates ? b->args->seconds / 2 : b->args->seconds;
+}
+
 /* With a number of messages it ends with the last of them, else with the time. */
 static bool measured(struct bench *b, struct watch *w)
 {
 	const struct arguments *a = b->args;
-	double seconds = phase_seconds(b);
-	uint64_t n = finished(b);
-	w->moved = n;
-	w->part = a->messages ? (double)n / (double)a->messages : seconds / a->seconds;
+	double seconds = phase_seconds(b), length = stretch_seconds(b);
+	uint64_t all = finished(b), n = all - b->finished_before;
+	w->moved = all;
+	w->part = a->messages ? (double)n / (double)a->messages : seconds / length;
 	snprintf(w->text, sizeof(w->text), "%.0f messages/s", (double)n / seconds);
 	if (!a->messages)
-		return seconds >= a->seconds;
+		return seconds >= length;
 	if (a->rate > 0 && seconds > a->seconds + a->patience)
 		return true;
 	return n >= a->messages;
@@ -245,6 +276,21 @@ static bool may_go_on(const struct bench *b)
 	return !b->interrupted && !b->broken[0];
 }
 
+static bool settled(struct bench *b, struct watch *w)
+{
+	w->part = (double)mono_diff_ms(b->settling, mono_now()) / (b->args->settle * 1000);
+	w->moved++;
+	return w->part >= 1;
+}
+
+/* What the server does after the load is its load's, too. */
+static void settle(struct bench *b)
+{
+	b->settling = mono_now();
+	if (b->args->scenario->alternates && b->args->settle > 0 && may_go_on(b))
+		(void)wait_for(b, "settling", settled); /* a signal ends it early; may_go_on tells */
+}
+
 static void warm_up(struct bench *b)
 {
 	if (b->args->warm_up <= 0)
@@ -254,33 +300,69 @@ static void warm_up(struct bench *b)
 	phase_begin(b, PHASE_PAUSE);
 	if (may_go_on(b))
 		(void)wait_for(b, "settling", nothing_under_way); /* leftovers are not counted */
+	settle(b);
+}
+
+static struct mono last_finished(const struct bench *b)
+{
+	struct mono last = { 0 };
+	for (unsigned i = drivers_apart(b); i < b->driver_n; i++) {
+		int64_t ns = atomic_load_explicit(&b->driver[i].pub_last_ns, memory_order_relaxed);
+		last.ns = ns > last.ns ? ns : last.ns;
+	}
+	return last;
+}
+
+/* False when it did not come to its end. */
+static bool measure_stretch(struct bench *b, struct stretch *s)
+{
+	bool over = false;
+	b->finished_before = finished(b);
+	meter(b, &s->from, &s->own_from_ns);
+	phase_begin(b, PHASE_MEASURE);
+	s->start = b->start;
+	(void)wait_for(b, "measuring", measured);
+	phase_begin(b, PHASE_PAUSE);
+	if (!b->broken[0])
+		over = wait_for(b, "finishing", nothing_under_way) == OK; /* the rest is UNFINISHED */
+	meter(b, &s->to, &s->own_to_ns);
+	s->last = last_finished(b);
+	settle(b);
+	int64_t own;
+	meter(b, &s->settled, &own);
+	return over && may_go_on(b);
 }
 
 static void measure(struct bench *b)
 {
-	b->measured = true;
-	meter(b, &b->at_start, &b->own_start_ns);
-	phase_begin(b, PHASE_MEASURE);
-	(void)wait_for(b, "measuring", measured);
-	phase_begin(b, PHASE_PAUSE);
-	if (!b->broken[0])
-		(void)wait_for(b, "finishing", nothing_under_way); /* the rest is UNFINISHED */
-	meter(b, &b->at_end, &b->own_end_ns);
+	bool alternates = b->args->scenario->alternates, over = true;
+	unsigned n = alternates ? STRETCHES_MAX : 1;
+	while (over && b->stretch_n < n) {
+		struct stretch *s = &b->stretch[b->stretch_n];
+		s->loaded = !alternates || b->stretch_n % 2 == 1; /* as the drivers see it */
+		b->stretch_n++;
+		over = measure_stretch(b, s);
+	}
 }
 
 /* --- drivers --- */
 
 static int drivers_open(struct bench *b)
 {
-	size_t together = b->args->scenario->users_together, lots = b->roster.n / together;
-	b->driver = calloc(b->args->threads, sizeof(b->driver[0]));
+	const struct account *first = b->crowd.account;
+	size_t apart = b->args->scenario->users_apart, together = b->args->scenario->users_together;
+	size_t lots = (b->crowd.n - apart) / together;
+	unsigned threads = b->args->threads;
+	b->driver = calloc(drivers_apart(b) + threads, sizeof(b->driver[0]));
 	if (!b->driver)
 		return fail(b, EXIT_TROUBLE, "out of memory");
-	for (unsigned i = 0; i < b->args->threads; i++) {
-		size_t from = lots * i / b->args->threads * together;
-		size_t to = lots * (i + 1) / b->args->threads * together;
+	for (unsigned i = 0; i < drivers_apart(b) + threads; i++) {
+		unsigned k = i - drivers_apart(b);
+		bool is_apart = i < drivers_apart(b);
+		size_t from = is_apart ? 0 : apart + lots * k / threads * together;
+		size_t to = is_apart ? apart : apart + lots * (k + 1) / threads * together;
 		b->driver_n++;
-		if (driver_init(&b->driver[i], b, i, b->roster.account + from, to - from) != OK)
+		if (driver_init(&b->driver[i], b, i, first + from, to - from) != OK)
 			return fail(b, EXIT_TROUBLE, "out of memory or file descriptors");
 	}
 	for (unsigned i = 0; i < b->driver_n; i++)
@@ -289,11 +371,20 @@ static int drivers_open(struct bench *b)
 	return OK;
 }
 
+/* Messages of the users apart are not the load's; what went wrong with them counts all the same. */
+static void set_apart(struct bench *b, struct tally *t)
+{
+	b->apart_done += t->done;
+	t->done = t->sent = t->packets = 0;
+}
+
 static void drivers_close(struct bench *b)
 {
 	phase_begin(b, PHASE_END);
 	for (unsigned i = 0; i < b->driver_n; i++) {
 		driver_join(&b->driver[i]);
+		if (i < drivers_apart(b))
+			set_apart(b, &b->driver[i].tally);
 		tally_merge(&b->total, &b->driver[i].tally);
 		driver_deinit(&b->driver[i]);
 	}
@@ -320,7 +411,7 @@ static void run(struct bench *b)
 static void verdict(struct bench *b)
 {
 	uint64_t sum = 0;
-	if (b->args->messages && b->measured && may_go_on(b))
+	if (b->args->messages && b->stretch_n && may_go_on(b))
 		b->total.trouble[TROUBLE_UNFINISHED] += b->args->messages - b->total.sent;
 	for (int i = 0; i < TROUBLE_COUNT; i++)
 		sum += b->total.trouble[i];
@@ -337,15 +428,15 @@ static void block_signals(void)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-static int report(const struct bench *b)
+static int report(const struct bench *b, json_t *reports)
 {
 	if (b->args->json)
-		return report_json(b, stdout);
+		return json_array_append_new(reports, report_json(b)) == 0 ? OK : ERR_NOMEM;
 	report_text(b, stdout);
 	return ferror(stdout) ? ERR_IO : OK;
 }
 
-int bench_run(const struct arguments *args)
+int bench_run(const struct arguments *args, json_t *reports)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 	CHECK(b);
@@ -354,14 +445,16 @@ int bench_run(const struct arguments *args)
 	int err = target_parse(args->url, &b->target, why, sizeof(why));
 	if (err)
 		(void)fail(b, err == ERR_INVALID ? EXIT_USAGE : EXIT_NO_SERVER, why);
-	else if (roster_open(b) == OK) {
+	else if (crowd_open(b) == OK) {
 		block_signals();
-		run(b);
+		if (prepare(b) == OK)
+			run(b);
 		verdict(b);
 	}
-	if (b->measured && report(b) != OK)
+	if (b->stretch_n && report(b, reports) != OK)
 		(void)fail(b, EXIT_TROUBLE, "the report could not be written");
-	roster_close(b);
+	finish(b);
+	crowd_close(b);
 	if (b->broken[0])
 		fprintf(stderr, "lemp-bench: %s\n", b->broken);
 	int status = b->status;

@@ -5,16 +5,18 @@
  *
  * Every phase is begun by the main thread and taken up by each driver at its next turn:
  *
- *   LOGIN -> WARM_UP -> PAUSE -> MEASURE -> PAUSE -> END
+ *   LOGIN -> WARM_UP -> PAUSE -> MEASURE -> PAUSE -> … -> END
  *
  * A pause waits until nothing is under way, so that what the meters see between the first and the
- * last moment of MEASURE belongs to the messages counted in it and to nothing else. */
+ * last moment of MEASURE belongs to the messages counted in it and to nothing else. MEASURE comes once,
+ * or, in a scenario that alternates, four times: without its load, with it, without, with. */
 #pragma once
 #include "arguments.h"
 #include "histogram.h"
 #include "meter.h"
-#include "roster.h"
+#include "crowd.h"
 #include "target.h"
+#include <jansson.h>
 #include <stdatomic.h>
 
 enum { EXIT_TROUBLE = 1, EXIT_USAGE = 64, EXIT_NO_SERVER = 69, EXIT_INTERRUPTED = 130 };
@@ -35,12 +37,14 @@ enum trouble {
 	TROUBLE_COUNT
 };
 
-#define LATENCIES_MAX 5
+#define LATENCIES_MAX 6
+#define STRETCHES_MAX 4
 
 /* What a driver counts while it measures. */
 struct tally {
 	uint64_t sent;      /* messages */
 	uint64_t done;      /* of these finished */
+	uint64_t deliveries; /* arrivals of them, where one message has many receivers */
 	uint64_t packets;   /* sent and heard */
 	struct mono last;   /* when the last message was finished */
 	uint64_t trouble[TROUBLE_COUNT];
@@ -49,27 +53,39 @@ struct tally {
 };
 void tally_merge(struct tally *into, const struct tally *from);
 
+/* One time of MEASURE. */
+struct stretch {
+	bool loaded;              /* with the scenario's load */
+	struct mono start, last;  /* last: when the last message of the load was finished */
+	struct meter from, to;
+	struct meter settled;     /* when what the server does afterwards is done, too */
+	int64_t own_from_ns, own_to_ns; /* CPU of this process */
+};
+
 struct driver;
 
 struct bench {
 	const struct arguments *args;
 	struct target target;
 	struct account admin;
-	struct roster roster;
+	struct crowd crowd;
+	void *shared;              /* the scenario's, for all drivers */
 	struct driver *driver;
 	unsigned driver_n;
-	struct mono start;         /* of the phase begun last */
+	struct mono start;         /* of the phase begun last, of WARM_UP and MEASURE */
+	struct mono settling;      /* since when */
 	_Atomic int phase;         /* enum phase in the low byte, above it how many were begun */
 	struct meter at_first, at_ready;     /* before and after the logins */
-	struct meter at_start, at_end;       /* of MEASURE */
-	int64_t own_start_ns, own_end_ns;    /* CPU of this process then */
-	bool metered;              /* all four are valid */
+	struct stretch stretch[STRETCHES_MAX];
+	unsigned stretch_n;        /* begun */
+	uint64_t finished_before;  /* messages, at the beginning of the last one */
+	bool metered;              /* all meters are valid */
 	bool interrupted;
 	char broken[320];          /* why it could not be measured (to the end), or empty */
 	int status;                /* exit status */
-	struct tally total;
-	bool measured;             /* it came to MEASURE */
+	struct tally total;        /* its messages are the load's */
+	uint64_t apart_done;       /* messages of the users apart */
 };
 
-/* Runs the scenario and prints the report. Returns the exit status. */
-int bench_run(const struct arguments *args);
+/* Runs the scenario, and prints the report or, for --json, appends it. Returns the exit status. */
+int bench_run(const struct arguments *args, json_t *reports);

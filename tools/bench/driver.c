@@ -59,14 +59,20 @@ static void begin(struct driver *d, enum phase phase)
 	switch (phase) {
 	case PHASE_LOGIN: break;
 	case PHASE_MEASURE:
+		if (!d->measuring)
+			d->_packets_before = packets(d);
 		d->measuring = true;
+		d->loaded = !d->args->scenario->alternates || d->_stretch % 2 == 1;
+		d->_stretch++;
 		d->share = share(d);
-		d->_packets_before = packets(d);
 		d->under_way = 0;
 		d->args->scenario->begin(d, phase);
 		break;
 	case PHASE_WARM_UP:
-	case PHASE_PAUSE: d->args->scenario->begin(d, phase); break;
+	case PHASE_PAUSE:
+		d->loaded = phase == PHASE_WARM_UP;
+		d->args->scenario->begin(d, phase);
+		break;
 	case PHASE_END:
 		d->tally.trouble[TROUBLE_UNFINISHED] += d->measuring ? d->under_way : 0;
 		d->tally.packets = d->measuring ? packets(d) - d->_packets_before : 0;
@@ -83,8 +89,11 @@ static int64_t turn(void *ctx)
 	int phase = atomic_load(&d->bench->phase);
 	if (phase != atomic_load_explicit(&d->seen, memory_order_relaxed))
 		begin(d, (enum phase)(phase & 0xff));
+	if (d->args->scenario->turn)
+		d->args->scenario->turn(d);
 	peers_flush(&d->peers);
-	atomic_store_explicit(&d->pub_under_way, d->under_way, memory_order_relaxed);
+	atomic_store_explicit(&d->pub_last_ns, d->tally.last.ns, memory_order_relaxed);
+	atomic_store_explicit(&d->pub_under_way, d->under_way, memory_order_release);
 	if (d->measuring)
 		atomic_store_explicit(&d->pub_finished, d->tally.sent - d->under_way,
 				      memory_order_relaxed);
@@ -104,13 +113,14 @@ void driver_sent(struct driver *d)
 		d->tally.sent++;
 }
 
-void driver_done(struct driver *d, bool well)
+void driver_done(struct driver *d, bool well, struct mono at)
 {
 	d->under_way--;
 	if (!d->measuring)
 		return;
 	d->tally.done += well;
-	d->tally.last = d->peers.now;
+	if (at.ns > d->tally.last.ns)
+		d->tally.last = at;
 }
 
 void driver_trouble(struct driver *d, enum trouble t)

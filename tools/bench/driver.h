@@ -17,7 +17,8 @@ struct driver {
 	void *state;       /* the scenario's */
 
 	enum phase phase;
-	bool measuring;     /* from MEASURE on, to the end of the pause behind it */
+	bool measuring;     /* from the first MEASURE on, pauses included */
+	bool loaded;        /* the scenario's load is on: in WARM_UP and (see `alternates`) MEASURE */
 	uint64_t share;     /* messages to send in MEASURE; UINT64_MAX: as many as time allows */
 	uint64_t under_way; /* messages sent and not finished */
 	struct tally tally;
@@ -25,11 +26,13 @@ struct driver {
 	pthread_t _thread;
 	bool started;    /* the thread runs, or has run and was not joined */
 	size_t _login_next;
+	unsigned _stretch;  /* times of MEASURE so far */
 	uint64_t _packets_before;
 
 	_Atomic int seen;             /* the run's `phase` it has taken up last */
 	_Atomic uint64_t pub_ready;   /* users logged in */
 	_Atomic uint64_t pub_under_way;
+	_Atomic int64_t pub_last_ns;   /* tally.last; at least as new as pub_under_way */
 	_Atomic uint64_t pub_finished; /* messages of MEASURE, well or not */
 	_Atomic bool failed;          /* it cannot go on; `why` and `status` say why */
 	char why[256];
@@ -47,7 +50,7 @@ void driver_join(struct driver *d);             /* after PHASE_END was begun */
 bool driver_may_send(const struct driver *d);
 /* A message was sent, and counts as under way. */
 void driver_sent(struct driver *d);
-/* A message was finished now, well or not. */
-void driver_done(struct driver *d, bool well);
+/* A message was finished, well or not. */
+void driver_done(struct driver *d, bool well, struct mono at);
 /* Something that must not happen did, to a message of MEASURE. */
 void driver_trouble(struct driver *d, enum trouble t);

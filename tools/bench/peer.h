@@ -8,7 +8,7 @@
 #include "net/loop.h"
 #include "net/websocket.h"
 #include "packet/json.h"
-#include "roster.h"
+#include "crowd.h"
 #include "target.h"
 
 struct peer;

@@ -4,5 +4,4 @@
 #include <stdio.h>
 
 void report_text(const struct bench *b, FILE *to);
-/* 0, or ERR_NOMEM or ERR_IO. */
-int report_json(const struct bench *b, FILE *to) WARN_UNUSED;
+json_t *report_json(const struct bench *b); /* the caller's; NULL: no memory */

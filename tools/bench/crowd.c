@@ -1,4 +1,4 @@
-#include "roster.h"
+#include "crowd.h"
 #include "base/err.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -9,11 +9,11 @@
 #define TOKEN_CHARS 32
 #define FILE_BYTES_MAX ((size_t)64 << 20)
 
-void roster_deinit(struct roster *r)
+void crowd_deinit(struct crowd *r)
 {
 	free(r->account);
 	free(r->_text);
-	*r = (struct roster){ 0 };
+	*r = (struct crowd){ 0 };
 }
 
 /* --- from a file --- */
@@ -46,7 +46,7 @@ static size_t count_lines(const char *text)
 }
 
 /* One line, without its end. False if it is none. */
-static bool take_line(struct roster *r, char *line, size_t n)
+static bool take_line(struct crowd *r, char *line, size_t n)
 {
 	char *comma = memchr(line, ',', n);
 	if (n == 0)
@@ -56,19 +56,19 @@ static bool take_line(struct roster *r, char *line, size_t n)
 	size_t name_n = (size_t)(comma - line), rest_n = n - name_n - 1;
 	char *next = memchr(comma + 1, ',', rest_n);
 	size_t token_n = next ? (size_t)(next - comma) - 1 : rest_n;
-	r->account[r->n++] = (struct account){ { line, name_n }, { comma + 1, token_n }, false };
+	r->account[r->n++] = (struct account){ .name = { line, name_n }, .token = { comma + 1, token_n } };
 	return name_n > 0;
 }
 
-int roster_load(const char *path, struct roster *out, char *why, size_t why_size)
+int crowd_load(const char *path, struct crowd *out, char *why, size_t why_size)
 {
-	*out = (struct roster){ 0 };
+	*out = (struct crowd){ 0 };
 	int err = file_text(path, &out->_text, why, why_size);
 	if (err)
 		return err;
 	out->account = calloc(count_lines(out->_text), sizeof(out->account[0]));
 	if (!out->account) {
-		roster_deinit(out);
+		crowd_deinit(out);
 		return ERR_NOMEM;
 	}
 	unsigned number = 0;
@@ -79,7 +79,7 @@ int roster_load(const char *path, struct roster *out, char *why, size_t why_size
 		if (!header && !take_line(out, at, line_n)) {
 			snprintf(why, why_size, "%s:%u: not name,token without quotes", path,
 				 number + 1);
-			roster_deinit(out);
+			crowd_deinit(out);
 			return ERR_INVALID;
 		}
 		at += n + (at[n] == '\n');
@@ -89,14 +89,14 @@ int roster_load(const char *path, struct roster *out, char *why, size_t why_size
 
 /* --- made up --- */
 
-int roster_make(const char *prefix, size_t n, struct roster *out)
+int crowd_make(const char *prefix, size_t n, struct crowd *out)
 {
 	size_t name_size = strlen(prefix) + sizeof("4294967295");
 	size_t each = name_size + TOKEN_CHARS + 1;
-	*out = (struct roster){ .account = calloc(n, sizeof(out->account[0])),
+	*out = (struct crowd){ .account = calloc(n, sizeof(out->account[0])),
 				._text = malloc(n * each) };
 	if (!out->account || !out->_text) {
-		roster_deinit(out);
+		crowd_deinit(out);
 		return ERR_NOMEM;
 	}
 	for (; out->n < n; out->n++) {
@@ -105,7 +105,7 @@ int roster_make(const char *prefix, size_t n, struct roster *out)
 		CHECK(getrandom(random, sizeof(random), 0) == sizeof(random));
 		snprintf(name, name_size, "%s%u", prefix, (unsigned)out->n + 1);
 		snprintf(token, TOKEN_CHARS + 1, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
-		out->account[out->n] = (struct account){ str_of(name), str_of(token), false };
+		out->account[out->n] = (struct account){ .name = str_of(name), .token = str_of(token) };
 	}
 	return OK;
 }
