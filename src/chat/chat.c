@@ -29,7 +29,7 @@ void chat_settings_default(struct chat_settings *s)
 		.mailbox_max_bytes = (uint64_t)256 << 20, .max_packet = 256 << 10,
 		.session_messages_max = 1024, .session_bytes_max = 1 << 20,
 		.pending_bytes_max = 64 << 20, .entities_max = 20000, .send_buffer = 1 << 20,
-		.max_group_members = 10000, .fan_slice = 256,
+		.max_group_members = 10000, .fan_slice = 64,
 	};
 }
 
