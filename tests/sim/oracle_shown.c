@@ -75,6 +75,18 @@ static void show_in_place(struct oracle *o, const struct copy *c)
 	}
 }
 
+/* The same words may lie in a mailbox more than once: of two users of one name, or sent anew to a group
+ * made again. Which of them is it that is shown? */
+static bool copy_doubtful(const struct oracle *o, const struct copy *c)
+{
+	const struct letter *l = c->letter;
+	unsigned n = 0;
+	for (unsigned i = 0; i < l->copy_n; i++)
+		n += l->copies[i]->receiver == c->receiver && l->copies[i]->to_gen == c->to_gen;
+	return (n > 1 && l->kind != LETTER_GAP) ||
+	       (l->copy_n > 1 && oracle_direct(c) && oracle_volatile(o, l->from));
+}
+
 /* All that lies in the mailbox between what was shown last and `seq` must have been shown. A gap may come
  * into being below, and is told at the next login. */
 static void show_without_gap(struct oracle *o, const struct watch *w, uint64_t seq)
@@ -93,9 +105,8 @@ static void show_without_gap(struct oracle *o, const struct watch *w, uint64_t s
 			continue; /* it counted up while it was released: may be lost */
 		if (oracle_letter(o, LETTER_DM, w->user, l->from, l->id) || oracle_letter(o, LETTER_NM, w->user, l->from, l->id))
 			continue; /* perhaps acknowledged by what was meant for another of that id */
-		if ((l->copy_n > 1 && oracle_direct(c) && oracle_volatile(o, l->from)) ||
-		    (oracle_direct(c) && oracle_hidden(o, l, c->committed)))
-			continue; /* the same words of two users of one name; one whom he blocks */
+		if (copy_doubtful(o, c) || (oracle_direct(c) && oracle_hidden(o, l, c->committed)))
+			continue;
 		oracle_accuse_letter(o, FINDING_SKIPPED, l, "%#llx not shown on link %u before %#llx",
 				     (unsigned long long)c->seq, w->link, (unsigned long long)seq);
 	}
@@ -104,7 +115,7 @@ static void show_without_gap(struct oracle *o, const struct watch *w, uint64_t s
 static unsigned show_stored(struct oracle *o, struct watch *w, struct copy *c)
 {
 	struct letter *l = c->letter;
-	bool doubtful = l->copy_n > 1 && oracle_direct(c) && oracle_volatile(o, l->from); /* which one is it? */
+	bool doubtful = copy_doubtful(o, c);
 	if ((c->sure && c->sure < w->login_handed) ||
 	    (c->released && c->released < o->quiet && o->quiet < w->login_handed))
 		oracle_accuse_letter(o, FINDING_AGAIN, l, "on link %u", w->link);
