@@ -5,6 +5,7 @@
 
 #define CHAT_SLOTS 4096 /* names -> slots -> workers; later slots -> nodes (architecture, section 6) */
 #define PARCEL_BYTES_MAX ((size_t)1 << 30)
+#define RELEASES_BYTES_MAX ((size_t)1 << 30) /* one an item shown: sessions' windows bound them */
 
 /* All posts of one turn from one core to another. */
 struct parcel {
@@ -61,6 +62,7 @@ struct chat *chat_create(const struct chat_config *config)
 	buf_init(&chat->scratch, (size_t)1 << 26);
 	buf_init(&chat->receivers, (size_t)1 << 26);
 	buf_init(&chat->behind, PARCEL_BYTES_MAX);
+	buf_init(&chat->releases, RELEASES_BYTES_MAX);
 	for (unsigned w = 0; w < chat->workers; w++)
 		buf_init(&chat->spread[w], (size_t)1 << 26);
 	packet_reader_init(&chat->reader, chat->settings->names_ascii, chat->settings->max_packet);
@@ -112,6 +114,7 @@ void chat_destroy(struct chat **chat_in)
 	buf_deinit(&chat->scratch);
 	buf_deinit(&chat->receivers);
 	buf_deinit(&chat->behind);
+	buf_deinit(&chat->releases);
 	packet_reader_deinit(&chat->reader);
 	free(chat);
 }
@@ -341,6 +344,7 @@ int64_t chat_turn(struct chat *chat)
 	guard_turn(chat);
 	fan_turn(chat);
 	copies_turn(chat);
+	receipt_turn(chat, false);
 	commit_submit(chat, false);
 	chat_unthrottle(chat);
 	chat_send_parcels(chat);
@@ -350,7 +354,7 @@ int64_t chat_turn(struct chat *chat)
 		int64_t ms = mono_diff_ms(now, s->due) + 1;
 		wait = sooner(wait, ms > 0 ? ms : 0);
 	}
-	return fan_runnable(chat) || copies_runnable(chat) ? 0 : wait;
+	return fan_runnable(chat) || copies_runnable(chat) || receipt_runnable(chat) ? 0 : wait;
 }
 
 bool chat_idle(const struct chat *chat)
@@ -358,13 +362,14 @@ bool chat_idle(const struct chat *chat)
 	for (unsigned w = 0; w < chat->workers; w++)
 		if (chat->outbox[w])
 			return false;
-	return !chat->in_flight && !chat->lookups && list_empty(&chat->jobs) &&
+	return !chat->in_flight && !chat->lookups && !chat->releases.n && list_empty(&chat->jobs) &&
 	       list_empty(&chat->fans) && list_empty(&chat->copies) && !chat->fanouts.count &&
 	       (!chat->open || (!chat->open->effect_n && !chat->open->batch.ops.n));
 }
 
 void chat_flush(struct chat *chat)
 {
+	receipt_turn(chat, true);
 	commit_submit(chat, true);
 	chat_send_parcels(chat);
 }

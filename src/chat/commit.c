@@ -24,6 +24,7 @@ struct commit *commit_open(struct chat *chat)
 		buf_init(&c->data, COMMIT_BYTES_MAX);
 	}
 	c->urgent = c->doomed = false;
+	c->releases = 0;
 	c->lazy_due = mono_add_ms(chat_now(chat), CHAT_LAZY_MS);
 	chat->open = c;
 	return c;
@@ -200,7 +201,10 @@ void commit_back(struct chat *chat, struct commit *c)
 	if (c->batch.status != OK) {
 		chat->failures_seen++;
 		chat_count(chat, METRIC_batches_failed_total, 1);
+		chat->failing = true;
 	}
+	if (!chat->in_flight)
+		chat->failing = false;
 	commit_settle(chat, c);
 }
 
@@ -223,7 +227,7 @@ void commit_submit(struct chat *chat, bool all)
 		return;
 	if (!all && !c->urgent && c->lazy_due.ns > chat_now(chat).ns)
 		return;
-	if (c->doomed && chat->in_flight) /* fails behind those before it */
+	if ((c->doomed || chat->failing) && chat->in_flight) /* would fail behind those before it */
 		return;
 	CHECK(!c->batch.ops.failed && !c->data.failed);
 	chat->open = NULL;
@@ -244,7 +248,7 @@ int64_t commit_wait_ms(const struct chat *chat, struct mono now)
 {
 	const struct commit *c = chat->open;
 	if (!c || (!c->effect_n && !c->batch.ops.n) || chat->in_flight >= CHAT_IN_FLIGHT_MAX ||
-	    (c->doomed && chat->in_flight))
+	    ((c->doomed || chat->failing) && chat->in_flight))
 		return -1;
 	int64_t ms = c->urgent ? 0 : mono_diff_ms(now, c->lazy_due) + 1;
 	return ms > 0 ? ms : 0;

@@ -61,6 +61,34 @@ static void copy_due(struct copies *c, size_t i)
 	c->slice.who[i]->due++;
 }
 
+static void copies_place(struct chat *chat, struct copies *c)
+{
+	for (size_t i = 0; i < c->slice.n; i++) {
+		struct entity *e = c->slice.who[i];
+		struct copy copy = { c->slice.id, i };
+		if (entity_ready(e))
+			copy_due(c, i);
+		else
+			entity_wait(chat, e, POST_COPY, &copy);
+	}
+}
+
+/* After a crash slices come from several cores; they stood in the order of their fan-outs. */
+static void copies_line_up(struct chat *chat, struct copies *c)
+{
+	struct list *before = chat->copies.prev;
+	while (before != &chat->copies &&
+	       LIST_ENTRY(before, struct copies, slice.node)->slice.in.fanout > c->slice.in.fanout)
+		before = before->prev;
+	list_append(before->next, &c->slice.node);
+}
+
+void copies_recovered(struct chat *chat)
+{
+	LIST_EACH_SAFE(&chat->copies, it, tmp)
+		copies_place(chat, LIST_ENTRY(it, struct copies, slice.node));
+}
+
 void copies_take(struct chat *chat, const struct fan_slice *in)
 {
 	struct copies *c = calloc(1, sizeof(*c));
@@ -70,15 +98,12 @@ void copies_take(struct chat *chat, const struct fan_slice *in)
 	CHECK(c->left < (size_t)1 << COPY_INDEX_BITS);
 	c->state = calloc(c->left + 1, 1);
 	CHECK(c->state);
-	list_append(&chat->copies, &c->slice.node);
-	for (size_t i = 0; i < c->slice.n; i++) {
-		struct entity *e = c->slice.who[i];
-		struct copy copy = { c->slice.id, i };
-		if (entity_ready(e))
-			copy_due(c, i);
-		else
-			entity_wait(chat, e, POST_COPY, &copy);
+	if (chat->recovering) {
+		copies_line_up(chat, c);
+		return;
 	}
+	list_append(&chat->copies, &c->slice.node);
+	copies_place(chat, c);
 }
 
 void copies_reached(struct chat *chat, const struct copy *copy)

@@ -159,6 +159,7 @@ struct commit {
 	struct buf data;       /* posts that effects refer to */
 	struct effect *effects;
 	size_t effect_n, effect_cap;
+	unsigned releases;     /* by pongs, in it */
 	bool urgent;           /* somebody waits for it */
 	bool doomed;           /* a batch before it failed while it gathered: it must fail, too */
 	struct mono lazy_due;  /* else it goes then */
@@ -244,6 +245,7 @@ struct chat {
 	struct commit *open;           /* gathers */
 	struct commit *spare;
 	unsigned in_flight;            /* batches at the store */
+	bool failing;                  /* one failed, and so will those that are still there */
 	unsigned lookups;              /* reads at the store */
 	uint32_t failures_seen;
 	size_t pending_bytes;          /* of all batches not back */
@@ -267,6 +269,8 @@ struct chat {
 	uint64_t next_slice;
 	struct map fanouts;            /* not ended, by the 8 bytes of their seq (fanout.c) */
 	struct buf spread[CHAT_WORKERS_MAX]; /* receivers of the one being written, by their homes */
+	struct buf releases;           /* struct release…: proven by pongs, not yet in a batch (receipt.c) … */
+	size_t releases_at;            /* … from here on */
 	bool turned;                   /* chat_turn was called before */
 	bool ending;                   /* being destroyed: nothing new begins */
 	/* Fan-outs of an earlier run are being read, here or at another core: no name is loaded before all
@@ -475,6 +479,7 @@ void slice_free(struct slice *s);                    /* what it holds, at the en
 
 /* copies.c */
 void copies_take(struct chat *chat, const struct fan_slice *in);
+void copies_recovered(struct chat *chat);                        /* all of an earlier run have come */
 void copies_reached(struct chat *chat, const struct copy *copy); /* what waited before it has run */
 void copies_answered(struct chat *chat, const struct answer *a);
 void copies_committed(struct chat *chat, uint64_t slice, bool ok);
@@ -515,6 +520,10 @@ void receipt_take(struct chat *chat, struct session *s, const struct packet *p, 
 void receipt_found(struct chat *chat, struct lookup *l);
 /* Adds a transaction that takes a shown item out of the mailbox, to be written with others. */
 void receipt_release(struct chat *chat, struct entity *e, struct item *item, uint8_t kinds);
+/* The same for what a pong proves, when nobody waits: a few go with each batch. */
+void receipt_release_soon(struct chat *chat, struct entity *e, struct item *item, uint8_t kinds);
+void receipt_turn(struct chat *chat, bool all); /* puts some of these, or all, into the open batch */
+bool receipt_runnable(const struct chat *chat); /* another turn would get on with these */
 /* The release of an item failed with its batch: it goes into the next one. */
 void receipt_release_again(struct chat *chat, struct entity *e, uint64_t seq, uint8_t kinds);
 /* The answer to a receipt came: what it released is gone, or not. True: the receipt is taken. */

@@ -274,6 +274,7 @@ void fanout_recovery_ended(struct chat *chat)
 	if (++chat->recovered < chat->workers)
 		return;
 	chat->recovering = false;
+	copies_recovered(chat);
 	while (chat->deferred) {
 		struct lookup *l = chat->deferred;
 		chat->deferred = l->next;

@@ -501,7 +501,7 @@ void stream_pong(struct chat *chat, struct session *s, const void *payload, size
 		struct item *item = sent_at(t, i)->item;
 		/* Also what a receipt is releasing: that may be refused. */
 		if (item->state != ITEM_RELEASED && !(item->kinds & ACK_PONG))
-			receipt_release(chat, s->entity, item, ACK_PONG);
+			receipt_release_soon(chat, s->entity, item, ACK_PONG);
 	}
 }
 

@@ -3,6 +3,19 @@
  * with the release from the mailbox of the one who sent it. */
 #include "chat/core.h"
 
+/* One ping may prove hundreds of messages, and those of a large group come back together: what all of
+ * them released would hold up in one batch what was sent meanwhile. So few go with each batch, but none
+ * waits long (promise 2: durable within a second). */
+#define RELEASES_IN_BATCH 64
+#define RELEASE_WAIT_MS 300
+
+struct release {
+	struct entity *entity; /* pinned */
+	struct mono since;
+	uint64_t seq;
+	uint8_t kinds;
+};
+
 /* What a dm or nm names. */
 struct found {
 	struct item *item;     /* NULL: a p 0 message */
@@ -41,6 +54,52 @@ void receipt_release_again(struct chat *chat, struct entity *e, uint64_t seq, ui
 		receipt_add_release(chat, e, item, kinds);
 	else if (item)
 		(void)mailbox_settle(&e->user.box, seq, kinds, true, true); /* a receipt released it */
+}
+
+void receipt_release_soon(struct chat *chat, struct entity *e, struct item *item, uint8_t kinds)
+{
+	struct release r = { e, chat_now(chat), item->seq, kinds };
+	mailbox_acknowledge(&e->user.box, item, kinds);
+	entity_pin(chat, e);
+	buf_add(&chat->releases, &r, sizeof(r));
+	CHECK(!chat->releases.failed);
+}
+
+/* The first that waits. False also when its user is just being deleted, which is decided soon. */
+static bool release_next(const struct chat *chat, struct release *out)
+{
+	if (chat->releases_at == chat->releases.n)
+		return false;
+	memcpy(out, chat->releases.p + chat->releases_at, sizeof(*out));
+	return !out->entity->doomed;
+}
+
+bool receipt_runnable(const struct chat *chat)
+{
+	struct release r;
+	return chat->in_flight < CHAT_IN_FLIGHT_MAX && release_next(chat, &r);
+}
+
+void receipt_turn(struct chat *chat, bool all)
+{
+	struct mono now = chat_now(chat);
+	struct release r;
+	while (release_next(chat, &r)) {
+		struct commit *c = commit_open(chat);
+		if (!all && c->releases >= RELEASES_IN_BATCH && mono_diff_ms(r.since, now) < RELEASE_WAIT_MS) {
+			c->urgent = true; /* the rest waits for the next one */
+			break;
+		}
+		c->releases++;
+		chat->releases_at += sizeof(r);
+		if (r.entity->kind == STORE_USER)
+			receipt_release_again(chat, r.entity, r.seq, r.kinds);
+		entity_unpin(chat, r.entity);
+	}
+	if (chat->releases_at > chat->releases.n / 2) {
+		buf_consume(&chat->releases, chat->releases_at);
+		chat->releases_at = 0;
+	}
 }
 
 bool receipt_settled(struct chat *chat, struct entity *e, const struct answer *a)
