@@ -10,6 +10,7 @@
  * Threads: read_at may be called by any thread at any time for a descriptor that is not closed
  * meanwhile; all else by one thread. */
 #pragma once
+#include "base/check.h"
 #include "base/err.h"
 #include "base/str.h"
 #include <stddef.h>

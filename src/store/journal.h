@@ -82,3 +82,5 @@ uint64_t journal_newest(const struct journal *j);
 uint64_t journal_bytes(const struct journal *j);  /* in all live segments */
 /* `clean`: writes JOURNAL_CLOSED first (not after ERR_IO). Frees all, `files`, too. */
 void journal_close(struct journal *j, bool clean);
+/* Bytes that may still be written to the file system; UINT64_MAX if that is not known. Committer. */
+uint64_t journal_room(struct journal *j);
