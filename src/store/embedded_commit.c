@@ -1,31 +1,31 @@
-/* The committer: one thread that takes whatever all workers submitted, turns it into one RocksDB
- * write batch and writes that with one sync. While it writes, the next group gathers; when there
- * is nothing to do it sleeps. A write that fails is never tried again and never acknowledged:
- * after a failed sync nobody knows what is on disk, so the process ends. */
+/* Batches to the journal, then to where reads find them. One record takes all that gathered while the last
+ * one was synced: nothing waits when little happens, and records grow with the load. What fails in the
+ * journal is never tried again and never acknowledged: after a failed sync nobody knows what is on disk,
+ * so the process ends. */
+#include "store/embedded.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/embedded.h"
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-void embedded_die(const char *what, char *error)
+#define GROUP_BATCHES 128                 /* in one record; */
+#define GROUP_BYTES ((size_t)4 << 20)     /* no more are added once it has so many bytes */
+#define ROOM_LOOK_NS (50 * NS_PER_MS)
+
+void embedded_die(const char *what, int err)
 {
-	LOG(ERROR, "storage", LOG_Z("failed", what), LOG_Z("error", error));
+	LOG(ERROR, "storage", LOG_Z("failed", what), LOG_Z("error", err_text(err)));
 	fprintf(stderr,
 		"lempd: %s failed: %s\n"
 		"lempd: what is on disk is not known any more, so the server stops here. Every message\n"
 		"lempd: that was receipted was on disk before. Check the disk, then start again.\n",
-		what, error);
+		what, err_text(err));
 	_exit(70);
 }
 
-#define GATHER_ALONE 1 /* holds a deletion: not behind what others gathered, see commit_alone */
+/* --- what was written takes effect --- */
 
-/* OK, GATHER_ALONE, ERR_UNAVAILABLE. */
-static int gather_op(struct store_embedded *e, const struct store_op *op)
+static int apply_op(struct store_embedded *e, const struct store_op *op, struct str bytes)
 {
 	switch (op->type) {
 	case OP_USER_PUT:
@@ -35,7 +35,8 @@ static int gather_op(struct store_embedded *e, const struct store_op *op)
 		names_apply_put(e, &op->name_put);
 		break;
 	case OP_NAME_DEL:
-		return e->indexed ? names_apply_del(e, op->name_del.name) : GATHER_ALONE;
+		rows_write(e); /* only what was written can be found */
+		return names_apply_del(e, op->name_del.name, false);
 	case OP_LAST_SEEN:
 		names_apply_last_seen(e, &op->last_seen);
 		break;
@@ -49,7 +50,7 @@ static int gather_op(struct store_embedded *e, const struct store_op *op)
 		links_apply_del(e, &op->link_del);
 		break;
 	case OP_MAIL:
-		mail_apply(e, &op->mail);
+		mail_apply(e, &op->mail, bytes);
 		break;
 	case OP_RELEASE:
 		mail_apply_release(e, &op->release);
@@ -58,7 +59,7 @@ static int gather_op(struct store_embedded *e, const struct store_op *op)
 		mail_apply_ack(e, &op->ack);
 		break;
 	case OP_ONCE:
-		once_apply(e, op->once.once, op->once.ms);
+		mail_apply_once(e, op->once.once, op->once.ms);
 		break;
 	case OP_FANOUT:
 		fanouts_apply_put(e, &op->fanout);
@@ -73,151 +74,191 @@ static int gather_op(struct store_embedded *e, const struct store_op *op)
 	case OP_TYPE_COUNT:
 		CHECK_NEVER("op without type");
 	}
-	CHECK(!e->value.failed);
 	return OK;
 }
 
-/* OK, GATHER_ALONE, ERR_UNAVAILABLE. */
-static int gather(struct store_embedded *e, struct str bytes)
+static int apply_txn(struct store_embedded *e, struct str ops)
+{
+	struct store_op op;
+	size_t at = 0, from = 0;
+	int r, err = OK;
+	for (; !err && (r = store_op_next(ops, &at, &op)) == 1; from = at)
+		err = apply_op(e, &op, (struct str){ ops.p + from, at - from });
+	return err ? err : r;
+}
+
+int embedded_apply(struct store_embedded *e, struct journal_place place, struct str payload)
+{
+	struct str ops;
+	size_t cursor = 0;
+	int r, err = OK;
+	e->segment = (uint32_t)place.segment;
+	e->offset = place.offset;
+	e->from = payload.p;
+	while (!err && (r = store_txn_next(payload, &cursor, &ops)) == 1)
+		err = apply_txn(e, ops);
+	if (!err)
+		rows_write(e);
+	return err ? err : r;
+}
+
+/* --- groups of batches --- */
+
+struct group {
+	struct store_batch *batches[GROUP_BATCHES];
+	struct iovec parts[GROUP_BATCHES];
+	unsigned n;
+	size_t bytes;
+};
+
+static void group_add(struct group *g, struct store_batch *batch)
+{
+	g->batches[g->n] = batch;
+	g->parts[g->n++] = (struct iovec){ batch->ops.p, batch->ops.n };
+	g->bytes += batch->ops.n;
+}
+
+static void group_refuse(struct store_embedded *e, struct group *g)
+{
+	for (unsigned i = 0; i < g->n; i++)
+		g->batches[i]->status = batch_rule_fail(&e->rule, g->batches[i]->node.kind);
+}
+
+static void full_tell(struct store_embedded *e, bool full)
+{
+	if (full == e->full)
+		return;
+	e->full = full;
+	if (full)
+		LOG(ERROR, "storage", LOG_Z("failed", "disk full"),
+		    LOG_Z("hint", "what would be stored is refused (503) till there is room again"));
+	else
+		LOG(INFO, "storage", LOG_Z("state", "there is room on the disk again"));
+}
+
+/* Is there room for what comes later, too: the journal's next segments, the base's tables? They must not
+ * be begun on a full disk. */
+static bool room_is(struct store_embedded *e)
+{
+	int64_t now = mono_now().ns;
+	if (now - e->room_ns < ROOM_LOOK_NS && e->room_ns)
+		return !e->full;
+	e->room_ns = now;
+	uint64_t room = journal_room(e->journal);
+	full_tell(e, room < e->bounds->room_bytes);
+	return !e->full;
+}
+
+static void group_apply(struct store_embedded *e, const struct group *g, struct journal_place place)
+{
+	pthread_mutex_lock(&e->lock);
+	for (unsigned i = 0; i < g->n; i++) {
+		int err = embedded_apply(e, place, buf_view(&g->batches[i]->ops));
+		if (err) /* a deletion that could be read before; the rest are our own bytes */
+			embedded_die("deleting", err);
+		place.offset += (uint32_t)g->batches[i]->ops.n;
+	}
+	pthread_mutex_unlock(&e->lock);
+}
+
+static void group_commit(struct store_embedded *e, struct group *g)
+{
+	struct journal_place place;
+	int64_t began = mono_now().ns;
+	if (!g->bytes)
+		return;
+	int err = room_is(e) ? journal_append(e->journal, g->parts, g->n, &place) : ERR_NOSPC;
+	if (err == ERR_IO)
+		embedded_die("writing to the journal", err);
+	if (err) {
+		full_tell(e, true);
+		group_refuse(e, g);
+		return;
+	}
+	metric_add(e->metrics, METRIC_commits_total, 1);
+	metric_add(e->metrics, METRIC_commit_nanoseconds_total, mono_now().ns - began);
+	metric_add(e->metrics, METRIC_journal_bytes_total, (int64_t)g->bytes);
+	group_apply(e, g, place);
+}
+
+/* --- batches --- */
+
+/* The types alone are looked at: deletions are rare. */
+static bool batch_deletes(struct str batch)
+{
+	struct str ops;
+	size_t cursor = 0;
+	while (store_txn_next(batch, &cursor, &ops) == 1) {
+		for (size_t at = 0; at + sizeof(uint32_t) < ops.n;) {
+			uint32_t n;
+			memcpy(&n, ops.p + at, sizeof(n));
+			if (ops.p[at + sizeof(n)] == OP_NAME_DEL)
+				return true;
+			at += sizeof(n) + n;
+		}
+	}
+	return false;
+}
+
+/* To delete a name is to find what is the name's, at the far ends of its links, too. What can not be read
+ * fails the batch before anything is written: half a deletion would hand the rest to the next who takes
+ * the name. */
+static int deletions_try(struct store_embedded *e, struct str batch)
 {
 	struct str ops;
 	struct store_op op;
 	size_t cursor = 0;
-	int r;
-	while ((r = store_txn_next(bytes, &cursor, &ops)) == 1) {
-		size_t at = 0;
-		while ((r = store_op_next(ops, &at, &op)) == 1) {
-			int err = gather_op(e, &op);
-			if (err)
-				return err;
-		}
-		CHECK(r == 0);
-	}
-	CHECK(r == 0); /* the bytes are our own */
-	return OK;
-}
-
-static void commit_written(struct store_embedded *e, char *error)
-{
-	if (error)
-		embedded_die("writing to storage", error);
-	metric_add(e->metrics, METRIC_commits_total, 1);
-}
-
-static void commit_write(struct store_embedded *e)
-{
-	char *error = NULL;
-	if (!rocksdb_writebatch_count(e->batch))
-		return;
-	rocksdb_write(e->db, e->write_options, e->batch, &error);
-	commit_written(e, error);
-	rocksdb_writebatch_clear(e->batch);
-}
-
-/* To delete a name is to find what is the name's, at the far ends of its links, too. So whatever
- * came before is written first, and the ops of this very batch are seen through an index. Slower,
- * and rare. What can not be read fails the batch: half a deletion would hand the rest to the next
- * who takes the name. */
-static int commit_alone(struct store_embedded *e, struct str bytes)
-{
-	char *error = NULL;
-	commit_write(e);
-	e->indexed = rocksdb_writebatch_wi_create(0, 1);
-	int err = gather(e, bytes);
-	if (!err) {
-		rocksdb_write_writebatch_wi(e->db, e->write_options, e->indexed, &error);
-		commit_written(e, error);
-	}
-	rocksdb_writebatch_wi_destroy(e->indexed);
-	e->indexed = NULL;
+	int err = OK;
+	pthread_mutex_lock(&e->lock);
+	while (!err && store_txn_next(batch, &cursor, &ops) == 1)
+		for (size_t at = 0; !err && store_op_next(ops, &at, &op) == 1;)
+			if (op.type == OP_NAME_DEL)
+				err = names_apply_del(e, op.name_del.name, true);
+	pthread_mutex_unlock(&e->lock);
 	return err;
 }
 
-static int commit_batch(struct store_embedded *e, struct str bytes)
+/* Takes batches off the front that go into one record. Those that are refused need none. */
+static void group_take(struct store_embedded *e, struct group *g, struct inbox_node **nodes)
 {
-	char *error = NULL;
-	rocksdb_writebatch_set_save_point(e->batch);
-	int err = gather(e, bytes);
-	if (err == GATHER_ALONE)
-		rocksdb_writebatch_rollback_to_save_point(e->batch, &error);
-	else
-		rocksdb_writebatch_pop_save_point(e->batch, &error);
-	CHECK(!error); /* there is one */
-	return err == GATHER_ALONE ? commit_alone(e, bytes) : err;
+	g->n = 0;
+	g->bytes = 0;
+	while (*nodes && g->n < GROUP_BATCHES && g->bytes < GROUP_BYTES) {
+		struct store_batch *batch = (struct store_batch *)(void *)*nodes;
+		struct str bytes = buf_view(&batch->ops);
+		bool deletes = batch_deletes(bytes);
+		if (g->n && (deletes || g->bytes + bytes.n > journal_payload_max(e->journal)))
+			return; /* it looks at what is written before it */
+		batch->status = batch_rule_admit(&e->rule, (*nodes)->kind, batch);
+		if (batch->status == OK && (bytes.n > journal_payload_max(e->journal) ||
+					    (deletes && deletions_try(e, bytes))))
+			batch->status = batch_rule_fail(&e->rule, (*nodes)->kind);
+		if (batch->status == OK)
+			group_add(g, batch);
+		*nodes = (*nodes)->next;
+		if (deletes)
+			return;
+	}
 }
 
-static void commit_all(struct store_embedded *e, struct inbox_node *nodes)
+static void hand_back(struct store_embedded *e, struct inbox_node *from, const struct inbox_node *end)
 {
-	for (struct inbox_node *node = nodes; node; node = node->next) {
-		struct store_batch *batch = (struct store_batch *)(void *)node;
-		batch->status = batch_rule_admit(&e->rule, node->kind, batch);
-		if (batch->status == OK && commit_batch(e, buf_view(&batch->ops)) != OK)
-			batch->status = batch_rule_fail(&e->rule, node->kind);
-	}
-	commit_write(e);
-	while (nodes) {
-		struct inbox_node *node = nodes;
+	while (from != end) {
+		struct inbox_node *node = from;
 		unsigned worker = node->kind;
-		nodes = node->next;
+		from = node->next;
 		node->kind = INBOX_STORE_BATCH;
 		inbox_push(e->store.inbox[worker], node);
 	}
 }
 
-static void *commit_run(void *ctx)
+void embedded_commit(struct store_embedded *e, struct inbox_node *nodes)
 {
-	struct store_embedded *e = ctx;
-	uint64_t woken;
-	for (;;) {
-		bool last = atomic_load(&e->stopping); /* read before the inbox is emptied */
-		struct inbox_node *nodes = inbox_take(&e->inbox);
-		if (nodes) {
-			commit_all(e, nodes);
-			continue;
-		}
-		if (last)
-			return NULL;
-		while (read(e->wake_fd, &woken, sizeof(woken)) < 0 && errno == EINTR)
-			;
+	struct group g;
+	while (nodes) {
+		struct inbox_node *first = nodes;
+		group_take(e, &g, &nodes);
+		group_commit(e, &g);
+		hand_back(e, first, nodes);
 	}
-}
-
-static void commit_wake(void *ctx)
-{
-	struct store_embedded *e = ctx;
-	uint64_t one = 1;
-	while (write(e->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
-
-void embedded_submit(struct store *s, unsigned w, struct store_batch *batch)
-{
-	struct store_embedded *e = (struct store_embedded *)(void *)s;
-	batch->node.kind = w;
-	inbox_push(&e->inbox, &batch->node);
-}
-
-int commit_start(struct store_embedded *e)
-{
-	e->wake_fd = eventfd(0, EFD_CLOEXEC);
-	if (e->wake_fd < 0)
-		return ERR_NOMEM;
-	inbox_init(&e->inbox, commit_wake, e);
-	e->batch = rocksdb_writebatch_create();
-	buf_init(&e->value, (size_t)1 << 30);
-	if (pthread_create(&e->committer, NULL, commit_run, e) == 0)
-		return OK;
-	close(e->wake_fd);
-	rocksdb_writebatch_destroy(e->batch);
-	return ERR_NOMEM;
-}
-
-void commit_stop(struct store_embedded *e)
-{
-	atomic_store(&e->stopping, true);
-	commit_wake(e);
-	pthread_join(e->committer, NULL);
-	close(e->wake_fd);
-	rocksdb_writebatch_destroy(e->batch);
-	buf_deinit(&e->value);
 }

@@ -1,10 +1,12 @@
 /* The data directory: who may use it, and what is in it.
  *
  *   DIR/lock     held by flock while a process uses the directory; its pid as text
- *   DIR/format   "lempd data 2": written last when a directory is made, so that one without it was
- *                never used, or when one of version 1 is brought up
- *   DIR/db/      RocksDB */
-#include "store/embedded.h"
+ *   DIR/format   "lempd data 3": written last when a directory is made, so that one without it was
+ *                never used, or when an older one is brought up
+ *   DIR/db/      RocksDB (base_rocksdb.c)
+ *   DIR/bulk/    tables that are being made for it
+ *   DIR/journal/ the journal (journal.h) */
+#include "store/embedded_dir.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +19,7 @@
 static const char *const format_texts[] = {
 	[DIR_FORMAT_1] = FORMAT_PREFIX "1\n",
 	[DIR_FORMAT_2] = FORMAT_PREFIX "2\n",
+	[DIR_FORMAT_3] = FORMAT_PREFIX "3\n",
 };
 
 int why_fail(const struct why *why, int err, const char *fmt, ...)

@@ -31,7 +31,8 @@ void fanouts_apply_put(struct store_embedded *e, const struct op_fanout *op)
 	value_begin(&e->value);
 	txn_add(&e->value, &put);
 	rows_put(e, FAMILY_FANOUTS, &key);
-	once_apply(e, op->once, op->kind == STORE_GROUP ? 0 : op->ms);
+	/* The copies of it that lie in mailboxes have it, too, and each release of one tells it anew. */
+	mail_apply_once(e, op->once, op->ms);
 }
 
 void fanouts_apply_done(struct store_embedded *e, const struct op_fanout_done *op)
@@ -44,17 +45,12 @@ void fanouts_apply_done(struct store_embedded *e, const struct op_fanout_done *o
 /* How many slices it has, by what was written before. 0 if that can not be told. */
 static uint32_t slices_of(const struct store_embedded *e, const struct key *key, uint64_t seq)
 {
-	char *error = NULL;
+	struct base_got got;
 	struct store_op op;
-	struct str value;
-	rocksdb_pinnableslice_t *slice = rocksdb_get_pinned_cf(
-		e->db, e->read_options, e->families[FAMILY_FANOUTS], key->p, key->n, &error);
-	rocksdb_free(error);
-	if (!slice)
+	if (e->base->calls->get(e->base, NULL, FAMILY_FANOUTS, key_view(key), &got) != OK)
 		return 0;
-	value.p = rocksdb_pinnableslice_value(slice, &value.n);
-	uint32_t n = value_cut_fanout(value, seq, &op) ? op.fanout.slice_count : 0;
-	rocksdb_pinnableslice_destroy(slice);
+	uint32_t n = value_cut_fanout(got.value, seq, &op) ? op.fanout.slice_count : 0;
+	e->base->calls->got_free(&got);
 	return n;
 }
 
@@ -81,7 +77,7 @@ static bool slice_done(struct range *range, uint64_t seq, uint32_t slice)
 	struct str key, value;
 	int order = -1;
 	while (range_at(range, &key, &value) && (order = str_cmp(key, key_view(&done))) < 0)
-		rocksdb_iter_next(range->it);
+		range_next(range);
 	return order == 0;
 }
 
@@ -110,7 +106,7 @@ static void fanouts_read_from(struct reading *g, const struct key *from, struct 
 	struct str key, value;
 	uint64_t seq;
 	unsigned rows = 0;
-	range_open(g->e, FAMILY_FANOUTS, g->options, NULL, from, &range);
+	range_open(g, FAMILY_FANOUTS, NULL, from, &range);
 	while (range_at(&range, &key, &value)) {
 		if (!key_cut_u64(&key, &seq)) {
 			reading_damaged(g);
@@ -122,13 +118,13 @@ static void fanouts_read_from(struct reading *g, const struct key *from, struct 
 		buf_clear(record);
 		if (whole)
 			buf_str(record, value);
-		rocksdb_iter_next(range.it);
+		range_next(&range);
 		if (whole && !add_fanout(g, &range, seq, buf_view(record), slices)) {
 			reading_damaged(g);
 			break;
 		}
 	}
-	reading_close(g, &range);
+	range_close(g, &range);
 }
 
 void fanouts_read(struct reading *g)

@@ -62,7 +62,7 @@ void links_apply_del(struct store_embedded *e, const struct op_link_del *op)
 	rows_forget(e, FAMILY_LINKS, &to);
 }
 
-static int links_forget(struct store_embedded *e, struct str name, uint8_t kind, uint8_t side)
+static int links_forget(struct store_embedded *e, struct str name, uint8_t kind, uint8_t side, bool dry)
 {
 	struct key prefix = key_links(kind, side, name);
 	struct buf rows;
@@ -70,7 +70,7 @@ static int links_forget(struct store_embedded *e, struct str name, uint8_t kind,
 	size_t cursor = 0;
 	buf_init(&rows, (size_t)1 << 30);
 	int err = rows_list(e, FAMILY_LINKS, &prefix, false, &rows);
-	while (!err && strs_next(buf_view(&rows), &cursor, &key) == 1 &&
+	while (!err && !dry && strs_next(buf_view(&rows), &cursor, &key) == 1 &&
 	       strs_next(buf_view(&rows), &cursor, &value) == 1) {
 		struct str other = { key.p + prefix.n, key.n - prefix.n };
 		struct op_link_del gone = { kind, side == SIDE_OF ? name : other,
@@ -81,13 +81,13 @@ static int links_forget(struct store_embedded *e, struct str name, uint8_t kind,
 	return err;
 }
 
-int links_apply_name_del(struct store_embedded *e, struct str name)
+int links_apply_name_del(struct store_embedded *e, struct str name, bool dry)
 {
 	int err = OK;
 	for (uint8_t kind = LINK_FOLLOW; kind <= LINK_OWN && !err; kind++) {
-		err = links_forget(e, name, kind, SIDE_OF);
+		err = links_forget(e, name, kind, SIDE_OF, dry);
 		if (!err)
-			err = links_forget(e, name, kind, SIDE_TO);
+			err = links_forget(e, name, kind, SIDE_TO, dry);
 	}
 	return err;
 }
@@ -96,20 +96,20 @@ int links_apply_name_del(struct store_embedded *e, struct str name)
 
 static void link_add(struct reading *g, uint8_t side, struct store_link_row *row)
 {
-	struct got got;
+	struct base_got got;
 	bool to_user = row->kind == LINK_FOLLOW || row->kind == LINK_BLOCK;
 	if (side == SIDE_TO || to_user || !names_read_title(g, row->other, &got, &row->title)) {
 		store_link_row_add(&g->r->rows, row);
 		return;
 	}
 	store_link_row_add(&g->r->rows, row);
-	got_free(&got);
+	got_free(g, &got);
 }
 
 /* Short enough for a key; the row is compared again when it is met. */
 static struct str name_cut(struct str name)
 {
-	name.n = name.n < EMBEDDED_NAME_BYTES_MAX ? name.n : EMBEDDED_NAME_BYTES_MAX;
+	name.n = name.n < KEY_STR_BYTES_MAX ? name.n : KEY_STR_BYTES_MAX;
 	return name;
 }
 
@@ -123,8 +123,8 @@ static void links_read_behind(struct reading *g, uint8_t kind, uint8_t side, str
 	struct str key, value;
 	struct store_link_row row;
 	unsigned rows = 0;
-	range_open(g->e, FAMILY_LINKS, g->options, &prefix, &from, &range);
-	for (; range_at(&range, &key, &value); rocksdb_iter_next(range.it)) {
+	range_open(g, FAMILY_LINKS, &prefix, &from, &range);
+	for (; range_at(&range, &key, &value); range_next(&range)) {
 		struct str other = { key.p + prefix.n, key.n - prefix.n };
 		if (after.n && str_cmp(other, after) <= 0)
 			continue;
@@ -136,7 +136,7 @@ static void links_read_behind(struct reading *g, uint8_t kind, uint8_t side, str
 		}
 		link_add(g, side, &row);
 	}
-	reading_close(g, &range);
+	range_close(g, &range);
 }
 
 void links_read(struct reading *g)

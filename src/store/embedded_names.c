@@ -99,29 +99,31 @@ void names_apply_text(struct store_embedded *e, const struct op_text_put *op)
 	rows_put(e, FAMILY_TEXTS, &key);
 }
 
-int names_apply_del(struct store_embedded *e, struct str name)
+int names_apply_del(struct store_embedded *e, struct str name, bool dry)
 {
 	struct key key = key_bytes(name), texts = key_str(name);
-	int err = mail_apply_name_del(e, name);
+	int err = mail_apply_name_del(e, name, dry);
 	if (!err)
-		err = links_apply_name_del(e, name);
+		err = links_apply_name_del(e, name, dry);
 	if (!err)
-		err = rows_forget_all(e, FAMILY_TEXTS, &texts);
+		err = rows_forget_all(e, FAMILY_TEXTS, &texts, dry);
+	if (err || dry)
+		return err;
 	rows_forget(e, FAMILY_NAMES, &key);
 	rows_forget(e, FAMILY_SEEN, &key);
-	return err;
+	return OK;
 }
 
 /* --- reads --- */
 
 static void read_last_seen(struct reading *g, struct store_name_row *row)
 {
-	struct got seen;
+	struct base_got seen;
 	if (!got_value(g, FAMILY_SEEN, row->name, &seen))
 		return;
 	if (!value_cut_time(seen.value, &row->last_seen_ms))
 		reading_damaged(g);
-	got_free(&seen);
+	got_free(g, &seen);
 }
 
 static void read_user(struct reading *g, struct store_name_row *row)
@@ -141,7 +143,7 @@ static void read_group(struct reading *g, struct store_name_row *row)
 
 void names_read_one(struct reading *g)
 {
-	struct got name;
+	struct base_got name;
 	struct store_name_row row;
 	if (!got_value(g, FAMILY_NAMES, g->r->name, &name))
 		return;
@@ -155,7 +157,7 @@ void names_read_one(struct reading *g)
 	} else {
 		reading_damaged(g);
 	}
-	got_free(&name);
+	got_free(g, &name);
 }
 
 /* Where to start: behind `id` or at the prefix, whichever comes later. Cut to the length of a key:
@@ -163,7 +165,7 @@ void names_read_one(struct reading *g)
 static struct key names_start(const struct store_read *r)
 {
 	struct str start = str_cmp(r->id, r->name) > 0 ? r->id : r->name;
-	start.n = start.n < EMBEDDED_KEY_BYTES_MAX ? start.n : EMBEDDED_KEY_BYTES_MAX;
+	start.n = start.n < KEY_BYTES_MAX ? start.n : KEY_BYTES_MAX;
 	return key_bytes(start);
 }
 
@@ -175,8 +177,8 @@ void names_read(struct reading *g)
 	struct str key, value;
 	struct store_name_row row;
 	unsigned rows = 0;
-	range_open(g->e, FAMILY_NAMES, g->options, NULL, &from, &range);
-	for (; range_at(&range, &key, &value) && str_begins(key, r->name); rocksdb_iter_next(range.it)) {
+	range_open(g, FAMILY_NAMES, NULL, &from, &range);
+	for (; range_at(&range, &key, &value) && str_begins(key, r->name); range_next(&range)) {
 		if (r->id.n && str_cmp(key, r->id) <= 0)
 			continue;
 		if (!value_cut_name(value, &row)) {
@@ -194,12 +196,12 @@ void names_read(struct reading *g)
 		read_last_seen(g, &row);
 		store_name_row_add(&r->rows, &row);
 	}
-	reading_close(g, &range);
+	range_close(g, &range);
 }
 
 void names_read_text(struct reading *g)
 {
-	struct got got;
+	struct base_got got;
 	struct key key = key_text(g->r->name, g->r->what);
 	if (!got_value(g, FAMILY_TEXTS, key_view(&key), &got))
 		return;
@@ -209,10 +211,10 @@ void names_read_text(struct reading *g)
 	} else {
 		reading_damaged(g);
 	}
-	got_free(&got);
+	got_free(g, &got);
 }
 
-bool names_read_title(struct reading *g, struct str name, struct got *got_out,
+bool names_read_title(struct reading *g, struct str name, struct base_got *got_out,
 		      struct str *title_out)
 {
 	struct store_name_row row;
@@ -225,6 +227,6 @@ bool names_read_title(struct reading *g, struct str name, struct got *got_out,
 	}
 	if (!known)
 		reading_damaged(g);
-	got_free(got_out);
+	got_free(g, got_out);
 	return false;
 }

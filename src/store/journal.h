@@ -35,6 +35,7 @@ struct journal_config {
 	uint64_t grow_bytes;    /* files grow by so many zeros at a time, so that most syncs write no metadata: 4 MiB */
 	uint64_t room_bytes;    /* grow only while the file system keeps so much free, else ERR_NOSPC */
 	unsigned spares_max;    /* retired segments kept for reuse; more are removed */
+	bool used;              /* there must be a segment: this journal is not new */
 	bool sync;              /* fdatasync before an append returns (durability=fsync); false: os */
 };
 
@@ -48,7 +49,8 @@ typedef int journal_visit(void *ctx, struct journal_place place, struct str payl
 
 struct journal_cut { uint64_t segment, offset, bytes; }; /* bytes 0: nothing was torn */
 
-/* Takes `files` (freed by journal_close; also on failure). 0, or ERR_CORRUPT, ERR_VERSION, ERR_IO,
+/* `visit` may already read, by *journal_out, the segment that it is shown and those before it.
+ * Takes `files` (freed by journal_close; also on failure). 0, or ERR_CORRUPT, ERR_VERSION, ERR_IO,
  * ERR_NOSPC, ERR_NOMEM with a sentence for a person in why[0..why_size): which file, which offset. */
 int journal_open(struct files *files, const struct journal_config *config, uint64_t retired,
 		 journal_visit *visit, void *ctx, struct journal **journal_out,

@@ -77,7 +77,7 @@ static int find_all(struct opening *o)
 		return tell_io(o, ERR_IO, "listing", "the directory");
 	/* The newest is never retired, so one is there unless this is a fresh journal. */
 	if (f->newest == 0)
-		return f->retired ? tell_missing(o, f->retired + 1) : OK;
+		return f->retired || !o->journal || o->journal->config.used ? tell_missing(o, f->retired + 1) : OK;
 	for (uint64_t i = 0; i < f->newest - f->retired; i++) {
 		if (i == JOURNAL_SEGMENTS_MAX) {
 			snprintf(o->why, o->why_size, "the journal has more than %d segments",
@@ -339,12 +339,13 @@ int journal_open(struct files *files, const struct journal_config *config, uint6
 	o->visit = visit;
 	o->ctx = ctx;
 	o->cut = cut_out;
+	*journal_out = j;
 	int err = open_all(o);
 	opening_end(o);
-	if (err)
+	if (err) {
 		journal_close(j, false);
-	else
-		*journal_out = j;
+		*journal_out = NULL;
+	}
 	return err;
 }
 

@@ -21,7 +21,7 @@ void mem_fanouts_apply_put(struct store_mem *m, const struct store_op *op)
 {
 	CHECK(!fanout_get(m, op->fanout.seq)); /* no sequence is given twice */
 	fanout_put(m, op);
-	mem_once_put(m, op->fanout.once, op->fanout.kind == STORE_GROUP ? 0 : op->fanout.ms);
+	mem_once_put(m, op->fanout.once, op->fanout.ms);
 	mem_once_note_time(m, op->fanout.ms);
 }
 

@@ -109,6 +109,7 @@ struct store_config {
 	struct inbox *const *inbox;  /* one per worker, valid until close */
 	int64_t retention_ms;        /* delivery.receipt_retention */
 	bool sync;                   /* delivery.durability=fsync */
+	uint64_t segment_bytes;      /* of the journal; 0: what the engine takes by itself */
 	struct metrics *metrics;     /* the engine's own set (its committer thread writes it) */
 };
 
@@ -146,7 +147,7 @@ struct store {
 #define STORE_SEQ_BITS 40
 
 extern const struct store_engine store_memory;   /* reference; forgets at close */
-extern const struct store_engine store_embedded; /* RocksDB */
+extern const struct store_engine store_embedded; /* journal, RocksDB */
 
 static inline void store_submit(struct store *s, unsigned w, struct store_batch *b)
 {

@@ -1,306 +1,355 @@
-/* The embedded engine: opening and closing the database in the data directory. */
+/* The embedded engine: its directory and its threads. The committer takes what workers submit, the readers
+ * answer what may wait for the disk, the spiller moves old segments to the base. */
 #include "store/embedded.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/base_rocksdb.h"
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CACHE_BYTES ((size_t)64 << 20)
-#define MEMTABLE_BYTES ((size_t)32 << 20) /* of all families together */
-#define LOG_BYTES_MAX ((uint64_t)128 << 20) /* of the write-ahead log: what a start may have to read */
-#define BLOOM_BITS 12                       /* 0.5 % of the ids never seen are looked up */
-#define OPEN_FILES_MAX 256
-#define INFO_LOG_ERRORS 3                   /* RocksDB's own log tells errors only */
+#define SEGMENT_BYTES (UINT64_C(64) << 20)
+#define GROW_BYTES (UINT64_C(4) << 20)
+#define SEGMENTS_MAX 4
+#define HELD_MAX 1500000                   /* entries of 32 bytes */
+#define FILTER_BYTES_MAX ((size_t)256 << 20)
 
-static const char *const family_names[FAMILY_COUNT] = {
-	[FAMILY_META] = "default",    [FAMILY_NAMES] = "names", [FAMILY_SEEN] = "seen",
-	[FAMILY_BOX] = "box",         [FAMILY_IDS] = "ids",     [FAMILY_ONCE] = "once",
-	[FAMILY_ACKS] = "acks",       [FAMILY_LINKS] = "links", [FAMILY_TEXTS] = "texts",
-	[FAMILY_FANOUTS] = "fanouts",
+struct reader { struct engine *engine; unsigned number; pthread_t thread; bool started; };
+
+struct engine {
+	struct store_embedded e; /* first: what a struct store is cast to */
+	struct embedded_bounds bounds;
+	int lock_fd;
+
+	/* Committer. Batches come with the worker's number as node.kind; how many there can be is
+	 * bounded by what each worker may have under way, and so is the size of one write. */
+	struct inbox inbox;
+	int wake_fd;
+	pthread_t committer, rebuilder;
+	bool committer_started, rebuilder_started;
+
+	/* Readers and the spiller: a queue of reads, bounded by what the workers have under way (a read a
+	 * name or session). */
+	pthread_mutex_t lock;
+	pthread_cond_t reads_some, spill_wanted;
+	struct inbox_node *first, **last; /* reads; the worker's number as node.kind */
+	struct reader readers[EMBEDDED_READERS];
+	pthread_t spiller;
+	bool spiller_started;
+	bool carry;
+	_Atomic bool stopping;
 };
 
-/* --- what has aged goes when RocksDB rewrites it --- */
-
-static void filter_free(void *state) { (void)state; }
-
-static unsigned char filter_once(void *state, int level, const char *key, size_t key_n,
-				 const char *value, size_t value_n, char **fresh, size_t *fresh_n,
-				 unsigned char *changed)
+static struct engine *engine_of(struct store *s)
 {
-	(void)level, (void)key, (void)key_n, (void)fresh, (void)fresh_n, (void)changed;
-	return once_aged(state, (struct str){ value, value_n });
+	return (struct engine *)(void *)s;
 }
 
-static unsigned char filter_acks(void *state, int level, const char *key, size_t key_n,
-				 const char *value, size_t value_n, char **fresh, size_t *fresh_n,
-				 unsigned char *changed)
+static int64_t wall_ms(void *ctx)
 {
-	(void)level, (void)key, (void)key_n, (void)fresh, (void)fresh_n, (void)changed;
-	return mail_ack_aged(state, (struct str){ value, value_n });
+	(void)ctx;
+	return wall_now().ms;
 }
 
-static const char *filter_once_name(void *state) { (void)state; return "lemp once"; }
-static const char *filter_acks_name(void *state) { (void)state; return "lemp acks"; }
+/* --- committer --- */
 
-static rocksdb_options_t *family_options(struct store_embedded *e, enum family family)
+static void commit_wake(void *ctx)
 {
-	rocksdb_options_t *o = rocksdb_options_create();
-	rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
-	rocksdb_block_based_options_set_block_cache(table, e->cache);
-	/* The others are read by ranges, which filters do not help. */
-	if (family == FAMILY_NAMES || family == FAMILY_SEEN || family == FAMILY_ONCE)
-		rocksdb_block_based_options_set_filter_policy(
-			table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
-	rocksdb_options_set_block_based_table_factory(o, table);
-	rocksdb_block_based_options_destroy(table);
-	rocksdb_options_set_write_buffer_size(o, MEMTABLE_BYTES);
-	if (family == FAMILY_ONCE)
-		rocksdb_options_set_compaction_filter(o, e->filters[0]);
-	if (family == FAMILY_ACKS)
-		rocksdb_options_set_compaction_filter(o, e->filters[1]);
-	return o;
+	struct engine *g = ctx;
+	uint64_t one = 1;
+	while (write(g->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
 }
 
-/* In a new directory all may be created, in one of format 1 the families which that did not have.
- * Else nothing may: what is missing was lost. */
-static void options_make(struct store_embedded *e, enum dir_format format)
+static void commit_sleep(struct engine *g)
 {
-	e->cache = rocksdb_cache_create_lru(CACHE_BYTES);
-	e->filters[0] = rocksdb_compactionfilter_create(e, filter_free, filter_once, filter_once_name);
-	e->filters[1] = rocksdb_compactionfilter_create(e, filter_free, filter_acks, filter_acks_name);
-	for (unsigned f = 0; f < FAMILY_COUNT; f++)
-		e->family_options[f] = family_options(e, f);
-	rocksdb_options_t *o = e->options = rocksdb_options_create();
-	rocksdb_options_set_create_if_missing(o, format == DIR_FORMAT_NONE);
-	rocksdb_options_set_create_missing_column_families(o, format != DIR_FORMAT_NOW);
-	rocksdb_options_set_max_open_files(o, OPEN_FILES_MAX);
-	rocksdb_options_set_db_write_buffer_size(o, MEMTABLE_BYTES);
-	rocksdb_options_set_max_total_wal_size(o, LOG_BYTES_MAX);
-	rocksdb_options_set_info_log_level(o, INFO_LOG_ERRORS);
-	rocksdb_options_set_keep_log_file_num(o, 2);
-	rocksdb_options_set_stats_dump_period_sec(o, 0);
-	rocksdb_options_set_stats_persist_period_sec(o, 0);
-	rocksdb_options_set_wal_recovery_mode(o, rocksdb_tolerate_corrupted_tail_records_recovery);
-	e->read_options = rocksdb_readoptions_create();
-	e->write_options = rocksdb_writeoptions_create();
+	uint64_t woken;
+	while (read(g->wake_fd, &woken, sizeof(woken)) < 0 && errno == EINTR)
+		;
 }
 
-/* RocksDB calls a database that is not there an invalid argument, or says which file it misses. */
-static int db_failed(const char *path, char *error, const struct why *why)
+static void spill_look(struct engine *g)
 {
-	bool damaged = strstr(error, "Corruption") || strstr(error, "Invalid argument") ||
-		       strstr(error, "No such file");
-	int err = why_fail(why, damaged ? ERR_CORRUPT : ERR_IO, "cannot open the database in %s: %s",
-			   path, error);
-	rocksdb_free(error);
-	return err;
-}
-
-/* Has it the families of format 1? RocksDB would create anew those that were lost, too. */
-static int db_check_1(struct store_embedded *e, const char *path, const struct why *why)
-{
-	char *error = NULL;
-	size_t n = 0;
-	int err = OK;
-	char **names = rocksdb_list_column_families(e->options, path, &n, &error);
-	if (error)
-		err = db_failed(path, error, why);
-	for (unsigned f = 0; f < FAMILY_COUNT_1 && !err; f++) {
-		bool found = false;
-		for (size_t i = 0; i < n; i++)
-			found = found || strcmp(names[i], family_names[f]) == 0;
-		if (!found)
-			err = why_fail(why, ERR_CORRUPT, "the database in %s has lost '%s'", path,
-				       family_names[f]);
-	}
-	rocksdb_list_column_families_destroy(names, n); /* there is one after an error, too */
-	return err;
-}
-
-static int db_open(struct store_embedded *e, const char *dir, enum dir_format format,
-		   const struct why *why)
-{
-	char path[DIR_PATH_BYTES_MAX], *error = NULL;
-	int err = dir_path(path, dir, "db", why);
-	if (err)
-		return err;
-	options_make(e, format);
-	if (format == DIR_FORMAT_1 && (err = db_check_1(e, path, why)) != OK)
-		return err;
-	e->db = rocksdb_open_column_families(e->options, path, FAMILY_COUNT, family_names,
-					     (const rocksdb_options_t *const *)e->family_options,
-					     e->families, &error);
-	return e->db ? OK : db_failed(path, error, why);
-}
-
-static int meta_get(struct store_embedded *e, const char *key, void *out, size_t n, bool *found_out,
-		    const struct why *why)
-{
-	char *error = NULL;
-	size_t got_n = 0;
-	char *got = rocksdb_get_cf(e->db, e->read_options, e->families[FAMILY_META], key, strlen(key),
-				   &got_n, &error);
-	if (error) {
-		why_fail(why, ERR_CORRUPT, "cannot read the database: %s", error);
-		rocksdb_free(error);
-		return ERR_CORRUPT;
-	}
-	*found_out = got != NULL;
-	if (got && got_n != n) {
-		rocksdb_free(got);
-		return why_fail(why, ERR_CORRUPT, "the database's own record '%s' is damaged", key);
-	}
-	if (got)
-		memcpy(out, got, n);
-	rocksdb_free(got);
-	return OK;
-}
-
-/* The epoch of this run is durable before anything is numbered with it. */
-static int meta_put(struct store_embedded *e, const struct why *why)
-{
-	char *error = NULL;
-	rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-	rocksdb_writebatch_put_cf(batch, e->families[FAMILY_META], "once_key", 8,
-				  (const char *)&e->store.once_key, sizeof(e->store.once_key));
-	rocksdb_writebatch_put_cf(batch, e->families[FAMILY_META], "epoch", 5,
-				  (const char *)&e->store.epoch, sizeof(e->store.epoch));
-	rocksdb_writeoptions_set_sync(e->write_options, 1);
-	rocksdb_write(e->db, e->write_options, batch, &error);
-	rocksdb_writebatch_destroy(batch);
-	if (!error)
-		return OK;
-	why_fail(why, ERR_IO, "cannot write to the database: %s", error);
-	rocksdb_free(error);
-	return ERR_IO;
-}
-
-static int meta_open(struct store_embedded *e, bool fresh, const struct why *why)
-{
-	bool has_key = false, has_epoch = false;
-	int err = meta_get(e, "once_key", &e->store.once_key, sizeof(e->store.once_key), &has_key, why);
-	if (!err)
-		err = meta_get(e, "epoch", &e->store.epoch, sizeof(e->store.epoch), &has_epoch, why);
-	if (err)
-		return err;
-	if (has_key != has_epoch || (!fresh && !has_epoch))
-		return why_fail(why, ERR_CORRUPT,
-				"the database's own records 'epoch' and 'once_key' are damaged");
-	if (fresh && has_epoch && e->store.epoch > 1) /* 1: the first opening did not come to its end */
-		return why_fail(why, ERR_CORRUPT, "the data directory's file 'format' is missing");
-	if (!has_key)
-		hash_key_random(&e->store.once_key);
-	e->store.epoch = has_epoch ? e->store.epoch + 1 : 1;
-	if (e->store.epoch >= UINT32_C(1) << (64 - STORE_SEQ_BITS))
-		return why_fail(why, ERR_VERSION,
-				"the data directory was opened too often to number another run");
-	return meta_put(e, why);
-}
-
-/* What is in memory goes to tables, so that a directory at rest is all checksummed tables and the
- * next start has no log to read. If it fails, the log has it all. */
-static void db_flush(struct store_embedded *e)
-{
-	rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
-	for (unsigned f = 0; f < FAMILY_COUNT; f++) {
-		char *error = NULL;
-		rocksdb_flush_cf(e->db, options, e->families[f], &error);
-		rocksdb_free(error);
-	}
-	rocksdb_flushoptions_destroy(options);
-}
-
-static void db_close(struct store_embedded *e)
-{
-	for (unsigned f = 0; f < FAMILY_COUNT; f++)
-		if (e->families[f])
-			rocksdb_column_family_handle_destroy(e->families[f]);
-	if (e->db)
-		rocksdb_close(e->db);
-	for (unsigned f = 0; f < FAMILY_COUNT; f++)
-		if (e->family_options[f])
-			rocksdb_options_destroy(e->family_options[f]);
-	if (!e->options)
+	struct store_embedded *e = &g->e;
+	spill_step(e);
+	pthread_mutex_lock(&e->lock);
+	bool aged = receipts_tick(e->receipts, wall_now().ms);
+	pthread_mutex_unlock(&e->lock);
+	if (!aged && atomic_load(&e->spill.state) != SPILL_WANTED)
 		return;
-	rocksdb_options_destroy(e->options);
-	rocksdb_compactionfilter_destroy(e->filters[0]);
-	rocksdb_compactionfilter_destroy(e->filters[1]);
-	rocksdb_cache_destroy(e->cache);
-	rocksdb_readoptions_destroy(e->read_options);
-	rocksdb_writeoptions_destroy(e->write_options);
+	pthread_mutex_lock(&g->lock);
+	g->carry = g->carry || aged;
+	pthread_cond_signal(&g->spill_wanted);
+	pthread_mutex_unlock(&g->lock);
 }
 
-static void data_close(struct store_embedded *e)
+/* While the base falls behind, nothing more is taken in: workers have only so many batches under way, and
+ * then read no more from who sends. */
+static void commit_run_nodes(struct engine *g, struct inbox_node *nodes)
 {
-	db_close(e);
-	if (e->lock_fd >= 0)
-		close(e->lock_fd);
-	free(e);
+	while (spill_behind(&g->e)) {
+		commit_sleep(g);
+		spill_look(g);
+	}
+	embedded_commit(&g->e, nodes);
+	spill_look(g);
+}
+
+static void *commit_run(void *ctx)
+{
+	struct engine *g = ctx;
+	for (;;) {
+		bool last = atomic_load(&g->stopping); /* read before the inbox is emptied */
+		struct inbox_node *nodes = inbox_take(&g->inbox);
+		if (nodes) {
+			commit_run_nodes(g, nodes);
+		} else if (last) {
+			return NULL;
+		} else {
+			commit_sleep(g);
+			spill_look(g);
+		}
+	}
+}
+
+static void embedded_submit(struct store *s, unsigned w, struct store_batch *batch)
+{
+	batch->node.kind = w;
+	inbox_push(&engine_of(s)->inbox, &batch->node);
+}
+
+/* --- spiller --- */
+
+static void *spill_run(void *ctx)
+{
+	struct engine *g = ctx;
+	struct store_embedded *e = &g->e;
+	pthread_mutex_lock(&g->lock);
+	while (!atomic_load(&g->stopping)) {
+		bool spill = atomic_load(&e->spill.state) == SPILL_WANTED, carry = g->carry;
+		if (!spill && !carry) {
+			pthread_cond_wait(&g->spill_wanted, &g->lock);
+			continue;
+		}
+		g->carry = false;
+		pthread_mutex_unlock(&g->lock);
+		if (carry && receipts_carry(e->receipts))
+			carry = false; /* the rows stay till the next slice ages */
+		if (spill)
+			spill_build(e);
+		commit_wake(g);
+		pthread_mutex_lock(&g->lock);
+	}
+	pthread_mutex_unlock(&g->lock);
+	return NULL;
+}
+
+static void *rebuild_run(void *ctx)
+{
+	struct engine *g = ctx;
+	if (receipts_rebuild(g->e.receipts, &g->stopping) != OK)
+		LOG(WARN, "storage", LOG_Z("failed", "reading the receipt index"),
+		    LOG_Z("hint", "every new message is looked up in the database"));
+	return NULL;
+}
+
+/* --- readers --- */
+
+static void *reader_run(void *ctx)
+{
+	struct reader *reader = ctx;
+	struct engine *g = reader->engine;
+	pthread_mutex_lock(&g->lock);
+	for (;;) {
+		while (!g->first && !atomic_load(&g->stopping))
+			pthread_cond_wait(&g->reads_some, &g->lock);
+		struct inbox_node *node = g->first;
+		if (!node)
+			break;
+		g->first = node->next;
+		if (!g->first)
+			g->last = &g->first;
+		pthread_mutex_unlock(&g->lock);
+		unsigned worker = node->kind;
+		embedded_answer(&g->e, reader->number, (struct store_read *)(void *)node);
+		node->kind = INBOX_STORE_READ;
+		inbox_push(g->e.store.inbox[worker], node);
+		pthread_mutex_lock(&g->lock);
+	}
+	pthread_mutex_unlock(&g->lock);
+	return NULL;
+}
+
+static void embedded_read(struct store *s, unsigned w, struct store_read *read)
+{
+	struct engine *g = engine_of(s);
+	read->node.kind = w;
+	read->node.next = NULL;
+	pthread_mutex_lock(&g->lock);
+	*g->last = &read->node;
+	g->last = &read->node.next;
+	pthread_cond_signal(&g->reads_some);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static int embedded_seen(struct store *s, unsigned w, struct hash128 once)
+{
+	return receipts_seen(engine_of(s)->e.receipts, w, once);
+}
+
+/* --- opening, closing --- */
+
+/* After committing and answering all there is. Also after a failed start. */
+static void threads_stop(struct engine *g)
+{
+	pthread_mutex_lock(&g->lock);
+	atomic_store(&g->stopping, true);
+	pthread_cond_broadcast(&g->reads_some);
+	pthread_cond_broadcast(&g->spill_wanted);
+	pthread_mutex_unlock(&g->lock);
+	commit_wake(g);
+	if (g->committer_started)
+		pthread_join(g->committer, NULL);
+	if (g->spiller_started)
+		pthread_join(g->spiller, NULL);
+	if (g->rebuilder_started)
+		pthread_join(g->rebuilder, NULL);
+	for (unsigned i = 0; i < EMBEDDED_READERS; i++)
+		if (g->readers[i].started)
+			pthread_join(g->readers[i].thread, NULL);
+	pthread_cond_destroy(&g->reads_some);
+	pthread_cond_destroy(&g->spill_wanted);
+	pthread_mutex_destroy(&g->lock);
+	close(g->wake_fd);
+}
+
+static bool threads_try(struct engine *g)
+{
+	g->committer_started = pthread_create(&g->committer, NULL, commit_run, g) == 0;
+	g->spiller_started = pthread_create(&g->spiller, NULL, spill_run, g) == 0;
+	g->rebuilder_started = pthread_create(&g->rebuilder, NULL, rebuild_run, g) == 0;
+	bool all = g->committer_started && g->spiller_started && g->rebuilder_started;
+	for (unsigned i = 0; i < EMBEDDED_READERS; i++) {
+		struct reader *reader = &g->readers[i];
+		*reader = (struct reader){ .engine = g, .number = i };
+		reader->started = pthread_create(&reader->thread, NULL, reader_run, reader) == 0;
+		all = all && reader->started;
+	}
+	return all;
+}
+
+static int threads_start(struct engine *g, const struct why *why)
+{
+	g->wake_fd = eventfd(0, EFD_CLOEXEC);
+	if (g->wake_fd < 0)
+		return why_fail(why, ERR_NOMEM, "no descriptor for the store's threads");
+	inbox_init(&g->inbox, commit_wake, g);
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_cond_init(&g->reads_some, NULL);
+	pthread_cond_init(&g->spill_wanted, NULL);
+	g->last = &g->first;
+	if (threads_try(g))
+		return OK;
+	threads_stop(g);
+	return why_fail(why, ERR_NOMEM, "no resources for the threads of the store");
+}
+
+static void bounds_make(struct embedded_bounds *b, const struct store_config *config)
+{
+	uint64_t segment = config->segment_bytes ? config->segment_bytes : SEGMENT_BYTES;
+	*b = (struct embedded_bounds){
+		.journal = { .segment_bytes = segment, .grow_bytes = segment < GROW_BYTES ? segment : GROW_BYTES,
+			     .room_bytes = segment, .spares_max = 2, .sync = config->sync },
+		.segments_max = SEGMENTS_MAX, .held_max = HELD_MAX, .filter_bytes_max = FILTER_BYTES_MAX,
+		.room_bytes = 2 * segment,
+	};
+}
+
+/* The directory of the journal; one that is gone from a used data directory was lost. */
+static int journal_files(const char *dir, enum dir_format format, struct files **files_out,
+			 const struct why *why)
+{
+	char path[DIR_PATH_BYTES_MAX];
+	struct stat st;
+	int err = dir_path(path, dir, "journal", why);
+	if (err)
+		return err;
+	if (format == DIR_FORMAT_3 && stat(path, &st) != 0)
+		return why_fail(why, ERR_CORRUPT, "%s is missing", path);
+	err = files_open(path, files_out);
+	return err ? why_fail(why, err, "cannot open %s: %s", path, err_text(err)) : OK;
 }
 
 /* In this order a crash at any point leaves either the format there was (none: nothing was ever
- * kept there) and the next opening goes on from here, or all of it. To the families that format 1
- * lacked nothing is written until no older program opens the directory any more. */
-static int data_open(struct store_embedded *e, const char *dir, const struct why *why)
+ * kept there) and the next opening goes on from here, or all of it. */
+static int data_open(struct engine *g, const struct store_config *config, const struct why *why)
 {
+	const char *dir = config->path;
+	struct embedded_parts parts = { .bounds = &g->bounds, .metrics = config->metrics,
+					.retention_ms = config->retention_ms, .wall_ms = wall_ms };
 	enum dir_format format;
 	int err = dir_make(dir, why);
 	if (!err)
-		err = dir_lock(dir, &e->lock_fd, why);
+		err = dir_lock(dir, &g->lock_fd, why);
 	if (!err)
 		err = dir_format_read(dir, &format, why);
 	if (!err)
-		err = db_open(e, dir, format, why);
-	if (!err)
-		err = meta_open(e, format == DIR_FORMAT_NONE, why);
+		err = journal_files(dir, format, &parts.files, why);
+	if (err)
+		return err;
+	err = base_rocksdb_open(dir, format, config->retention_ms, false, &parts.base, why);
+	if (err) {
+		parts.files->calls->free(parts.files);
+		return err;
+	}
+	parts.fresh = format == DIR_FORMAT_NONE;
+	parts.migrate = format == DIR_FORMAT_1 || format == DIR_FORMAT_2;
+	err = embedded_parts_open(&g->e, &parts, why);
 	if (!err && format != DIR_FORMAT_NOW)
 		err = dir_format_write(dir, why);
 	return err;
 }
 
-static int threads_start(struct store_embedded *e, const struct why *why)
+static void engine_free(struct engine *g, bool clean)
 {
-	int err = commit_start(e);
-	if (!err && (err = readers_start(e)) != OK) {
-		commit_stop(e);
-		readers_stop(e);
-	}
-	return err ? why_fail(why, err, "no resources for the threads of the store") : OK;
+	if (g->e.base)
+		embedded_parts_close(&g->e, clean);
+	if (g->lock_fd >= 0)
+		close(g->lock_fd);
+	free(g);
 }
 
 static int embedded_open(const struct store_config *config, struct store **store_out, char *why_text,
 			 size_t why_size)
 {
 	const struct why why = { why_text, why_size };
-	struct store_embedded *e = calloc(1, sizeof(*e));
-	if (!e)
+	struct engine *g = calloc(1, sizeof(*g));
+	if (!g)
 		return why_fail(&why, ERR_NOMEM, "out of memory");
 	CHECK(config->workers <= STORE_WORKERS_MAX);
-	e->store.engine = &store_embedded;
-	memcpy(e->store.inbox, config->inbox, config->workers * sizeof(e->store.inbox[0]));
-	e->metrics = config->metrics;
-	e->retention_ms = config->retention_ms;
-	e->lock_fd = -1;
+	g->e.store.engine = &store_embedded;
+	memcpy(g->e.store.inbox, config->inbox, config->workers * sizeof(g->e.store.inbox[0]));
+	g->lock_fd = -1;
+	bounds_make(&g->bounds, config);
 	umask(0077); /* for good: RocksDB makes files at any time, on threads of its own */
-	int err = data_open(e, config->path, &why);
-	if (!err) {
-		rocksdb_writeoptions_set_sync(e->write_options, config->sync);
-		err = threads_start(e, &why);
-	}
+	int err = data_open(g, config, &why);
+	if (!err)
+		err = threads_start(g, &why);
 	if (err) {
-		data_close(e);
+		engine_free(g, false);
 		return err;
 	}
-	*store_out = &e->store;
+	*store_out = &g->e.store;
 	return OK;
 }
 
 static void embedded_close(struct store *s)
 {
-	struct store_embedded *e = (struct store_embedded *)(void *)s;
-	commit_stop(e);
-	readers_stop(e);
-	db_flush(e);
-	data_close(e);
+	struct engine *g = engine_of(s);
+	threads_stop(g);
+	engine_free(g, true);
 }
 
 const struct store_engine store_embedded = {

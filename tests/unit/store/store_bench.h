@@ -26,6 +26,7 @@ struct bench {
 	struct inbox *inner_list[WORKERS], *outer_list[WORKERS];
 	struct store *store;
 	int64_t retention_ms;
+	uint64_t segment_bytes; /* of the embedded engine's journal; 0: its own choice */
 };
 
 static inline void bench_wake(void *ctx)
@@ -44,6 +45,7 @@ static inline int bench_open(struct bench *b)
 	}
 	b->config = (struct store_config){ .path = b->dir, .workers = WORKERS, .inbox = b->inner_list,
 					   .retention_ms = b->retention_ms, .sync = true,
+					   .segment_bytes = b->segment_bytes,
 					   .metrics = &b->metrics };
 	b->store = NULL;
 	int err = (b->kind == EMBEDDED ? &store_embedded : &store_memory)
@@ -174,6 +176,8 @@ static inline void bench_read(struct bench *b, struct store_read *r)
 	assert_int_equal(r->node.kind, INBOX_STORE_READ);
 }
 
+static inline int64_t now_ms(void) { return wall_now().ms; }
+
 static inline struct store_op user(const char *name, uint64_t born)
 {
 	return (struct store_op){ .type = OP_USER_PUT, .user_put = {
@@ -279,7 +283,7 @@ static inline struct store_op fanout(uint64_t seq, uint32_t slice_count)
 	}
 	assert_false(slices.failed);
 	return (struct store_op){ .type = OP_FANOUT, .fanout = {
-		.seq = seq, .flags = MAIL_NO_PC, .kind = STORE_GROUP, .ms = 1000, .sender_born = 7,
+		.seq = seq, .flags = MAIL_NO_PC, .kind = STORE_GROUP, .ms = now_ms(), .sender_born = 7,
 		.once = once_of(seq), .sender = STR("alice"), .target = STR("g"), .id = STR("m"),
 		.r_at = 3, .r_n = 2, .slice_count = slice_count, .slices = buf_view(&slices),
 		.text = STR("text") } };
@@ -295,7 +299,6 @@ static inline struct store_op fanout_end(uint64_t seq)
 	return (struct store_op){ .type = OP_FANOUT_END, .fanout_end = { seq } };
 }
 
-static inline int64_t now_ms(void) { return wall_now().ms; }
 
 /* Rows of the mailbox behind `after`, whose order it checks. */
 static inline unsigned mailbox_rows(struct bench *b, const char *who, uint64_t after, unsigned max, bool more)

@@ -1,31 +1,30 @@
-/* The embedded engine's directory: its version, how one of version 1 is brought up, what is refused.
- *
- * What version 1 lacked are families, so a directory of version 1 is one without them. */
+/* The embedded engine's directory: its version, how an older one is brought up, what is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 #include "store/store_files.h"
+#include <errno.h>
 
 static void another_version_or_damage_in_the_format_is_refused(void **state)
 {
 	struct bench *b = bench_create(state);
 	const struct { const char *text; int err; } cases[] = {
-		{ "lempd data 3\n", ERR_VERSION }, { "lempd data 0\n", ERR_VERSION },
-		{ "lempd data 2", ERR_VERSION },   { "", ERR_CORRUPT },
+		{ "lempd data 4\n", ERR_VERSION }, { "lempd data 0\n", ERR_VERSION },
+		{ "lempd data 3", ERR_VERSION },   { "", ERR_CORRUPT },
 		{ "lempd", ERR_CORRUPT },          { "\x7f" "ELF", ERR_CORRUPT },
 	};
 	bench_close(b);
-	const struct files before = files_of(b->dir);
+	const struct dir_files before = files_of(b->dir);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		write_file(b->dir, "format", cases[i].text);
 		assert_int_equal(bench_open(b), cases[i].err);
 		assert_non_null(strstr(b->why, "format"));
-		const struct files after = files_of(b->dir);
+		const struct dir_files after = files_of(b->dir);
 		assert_memory_equal(&before, &after, sizeof(before)); /* untouched */
 	}
-	write_file(b->dir, "format", "lempd data 2\n");
+	write_file(b->dir, "format", "lempd data 3\n");
 	assert_int_equal(bench_open(b), OK);
 	bench_destroy(b);
 }
@@ -54,19 +53,31 @@ static void a_first_opening_that_was_cut_short_is_taken_up_again(void **state)
 	bench_destroy(b);
 }
 
-/* --- version 1 --- */
+/* --- older formats --- */
 
 /* With a user and his mail in it, closed, without some families. */
 static struct bench *a_directory(void **state, const char *format, unsigned without)
 {
 	struct bench *b = bench_create(state);
-	struct store_op ops[] = { user("bob", 5), last_seen("bob", 6), mail("bob", 1, "a", 0),
-				  mail("bob", 2, "b", 0), release("bob", 2, "b", ACK_DM, now_ms()) };
+	struct store_op ops[] = { user("bob", 5), last_seen("bob", 6) };
 	bench_do(b, ops, COUNT(ops));
 	bench_close(b);
-	drop_families(b, without);
-	write_file(b->dir, "format", format);
+	make_old(b, without, format);
 	return b;
+}
+
+static unsigned found_rows(struct bench *b, const char *id)
+{
+	struct store_read r = { .kind = STORE_READ_FIND, .name = STR("bob"), .id = str_of(id) };
+	struct store_find_row row;
+	size_t cursor = 0;
+	unsigned n = 0;
+	bench_read(b, &r);
+	assert_int_equal(r.status, OK);
+	while (store_find_row_next(buf_view(&r.rows), &cursor, &row) == 1)
+		n++;
+	buf_deinit(&r.rows);
+	return n;
 }
 
 static void all_is_kept_and_the_new_can_be_stored(struct bench *b)
@@ -76,6 +87,8 @@ static void all_is_kept_and_the_new_can_be_stored(struct bench *b)
 	struct store_op op = text_put("bob", TEXT_STATUS, "here");
 	bench_read(b, &name);
 	assert_true(name.status == OK && name.found);
+	assert_int_equal(found_rows(b, "a"), 1);
+	assert_int_equal(found_rows(b, "b"), 1);
 	assert_int_equal(mailbox_rows(b, "bob", 0, 10, false), 1);
 	assert_true(is_seen(b, once_of(1)) && is_seen(b, once_of(2)));
 	bench_do(b, &op, 1);
@@ -97,46 +110,88 @@ static void the_format_is(const struct bench *b, const char *want)
 }
 
 /* Each as a process killed there leaves it. */
-static void a_directory_of_version_1_is_brought_up_from_wherever_that_was_cut_short(void **state)
+static void an_older_directory_is_brought_up_from_wherever_that_was_cut_short(void **state)
 {
-	const struct { unsigned without; const char *format_new; } cases[] = {
-		{ NEW_FAMILIES, NULL },         /* not begun */
-		{ NO_TEXTS | NO_FANOUTS, NULL },
-		{ NO_FANOUTS, NULL },
-		{ 0, NULL },                    /* all made */
-		{ 0, "" },                      /* the new format half written */
-		{ 0, "lempd da" },
-		{ 0, "lempd data 2\n" },        /* not yet in its place */
-		{ NEW_FAMILIES, "lempd da" },   /* of the making of version 1 */
+	const struct { const char *format; unsigned without; const char *format_new; } cases[] = {
+		{ "lempd data 1\n", NO_RECEIPTS | NEW_IN_2, NULL }, /* not begun */
+		{ "lempd data 1\n", NO_RECEIPTS | NO_TEXTS | NO_FANOUTS, NULL },
+		{ "lempd data 1\n", NO_RECEIPTS | NO_FANOUTS, NULL },
+		{ "lempd data 1\n", NO_RECEIPTS, NULL },
+		{ "lempd data 1\n", 0, NULL },                      /* all made */
+		{ "lempd data 2\n", NO_RECEIPTS, NULL },
+		{ "lempd data 2\n", 0, NULL },
+		{ "lempd data 2\n", 0, "" },                        /* the new format half written */
+		{ "lempd data 2\n", 0, "lempd da" },
+		{ "lempd data 2\n", 0, "lempd data 3\n" },          /* not yet in its place */
+		{ "lempd data 1\n", NO_RECEIPTS | NEW_IN_2, "lempd da" }, /* of the making of version 1 */
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct bench *b = a_directory(state, "lempd data 1\n", cases[i].without);
+		struct bench *b = a_directory(state, cases[i].format, cases[i].without);
 		if (cases[i].format_new)
 			write_file(b->dir, "format.new", cases[i].format_new);
 		assert_int_equal(bench_open(b), OK);
-		the_format_is(b, "lempd data 2\n");
+		the_format_is(b, "lempd data 3\n");
 		assert_int_equal(b->store->epoch, 2);
-		all_is_kept_and_the_new_can_be_stored(b);
-		bench_close(b);
-		assert_int_equal(bench_open(b), OK);
-		all_is_kept_and_the_new_can_be_stored(b);
+		for (unsigned opened = 0; opened < 3; opened++) {
+			all_is_kept_and_the_new_can_be_stored(b);
+			bench_close(b);
+			assert_int_equal(bench_open(b), OK);
+		}
 		bench_destroy(b);
 	}
+}
+
+/* Wherever it came from, what was released leaves nothing. */
+static void mail_that_an_older_version_stored_is_released_like_any_other(void **state)
+{
+	struct bench *b = a_directory(state, "lempd data 2\n", NO_RECEIPTS);
+	struct store_op op = release("bob", 1, "a", ACK_DM, now_ms());
+	assert_int_equal(bench_open(b), OK);
+	bench_do(b, &op, 1);
+	for (unsigned opened = 0; opened < 3; opened++) {
+		assert_int_equal(mailbox_rows(b, "bob", 0, 10, false), 0);
+		assert_int_equal(found_rows(b, "a"), 1);
+		assert_true(is_seen(b, once_of(1)));
+		bench_close(b);
+		assert_int_equal(bench_open(b), OK);
+	}
+	bench_destroy(b);
+}
+
+static void a_journal_that_was_lost_is_refused(void **state)
+{
+	struct bench *b = bench_create(state);
+	char path[128];
+	bench_close(b);
+	snprintf(path, sizeof(path), "%s/journal", b->dir);
+	nftw(path, bench_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	assert_int_equal(bench_open(b), ERR_CORRUPT);
+	assert_non_null(strstr(b->why, "journal"));
+	bench_destroy(b);
+}
+
+static void mkdir_in(const struct bench *b, const char *name)
+{
+	char path[128];
+	snprintf(path, sizeof(path), "%s/%s", b->dir, name);
+	assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
 }
 
 static void a_family_that_was_lost_is_refused_and_not_made_anew(void **state)
 {
 	const struct { const char *format; unsigned without; const char *said; } cases[] = {
-		{ "lempd data 1\n", NO_ACKS, "acks" },
-		{ "lempd data 1\n", NO_ACKS | NEW_FAMILIES, "acks" },
+		{ "lempd data 1\n", NO_ACKS | NO_RECEIPTS, "acks" },
+		{ "lempd data 1\n", NO_ACKS | NEW_IN_2 | NO_RECEIPTS, "acks" },
 		{ "lempd data 2\n", NO_ACKS, "acks" },
 		{ "lempd data 2\n", NO_LINKS, "links" },
 		{ "lempd data 2\n", NO_TEXTS, "texts" },
 		{ "lempd data 2\n", NO_FANOUTS, "fanouts" },
+		{ "lempd data 3\n", NO_RECEIPTS, "receipts" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct bench *b = a_directory(state, cases[i].format, cases[i].without);
 		for (unsigned tries = 0; tries < 2; tries++) {
+			mkdir_in(b, "journal"); /* if there is none */
 			assert_int_equal(bench_open(b), ERR_CORRUPT);
 			assert_non_null(strstr(b->why, cases[i].said));
 			the_format_is(b, cases[i].format);
@@ -160,7 +215,9 @@ int main(void)
 		EMBEDDED_ONLY(another_version_or_damage_in_the_format_is_refused),
 		EMBEDDED_ONLY(a_used_directory_without_format_is_refused),
 		EMBEDDED_ONLY(a_first_opening_that_was_cut_short_is_taken_up_again),
-		EMBEDDED_ONLY(a_directory_of_version_1_is_brought_up_from_wherever_that_was_cut_short),
+		EMBEDDED_ONLY(an_older_directory_is_brought_up_from_wherever_that_was_cut_short),
+		EMBEDDED_ONLY(mail_that_an_older_version_stored_is_released_like_any_other),
+		EMBEDDED_ONLY(a_journal_that_was_lost_is_refused),
 		EMBEDDED_ONLY(a_family_that_was_lost_is_refused_and_not_made_anew),
 		EMBEDDED_ONLY(a_directory_of_version_1_without_its_database_is_refused),
 	};

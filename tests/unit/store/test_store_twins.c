@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "store/base_rocksdb.h"
 #include "store/embedded.h"
 #include "store/store_bench.h"
 
@@ -298,9 +299,8 @@ static void renew(struct twins *t, bool compacts)
 	struct bench *b = t->bench[1];
 	bench_close(b);
 	assert_int_equal(bench_open(b), OK);
-	struct store_embedded *e = (struct store_embedded *)(void *)b->store;
-	for (unsigned f = 0; compacts && f < FAMILY_COUNT; f++)
-		rocksdb_compact_range_cf(e->db, e->families[f], NULL, 0, NULL, 0);
+	if (compacts)
+		base_rocksdb_compact(((struct store_embedded *)(void *)b->store)->base);
 }
 
 static void the_embedded_engine_answers_as_the_reference_does(void **state)
