@@ -16,6 +16,7 @@
 #define MEMTABLE_BYTES ((size_t)16 << 20) /* of all families together */
 #define BLOOM_BITS 12                     /* 0.5 % of the rows that are not there are looked up */
 #define OPEN_FILES_MAX 256
+#define RECEIPT_RUNS 16                   /* sorted ones, before they are merged */
 #define INFO_LOG_ERRORS 3                 /* RocksDB's own log tells errors only */
 
 static const char *const family_names[FAMILY_COUNT] = {
@@ -340,19 +341,27 @@ static rocksdb_options_t *options_of(struct base_rocksdb *r, enum family family)
 	/* So that the memory of many tables is bounded, too. */
 	rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
 	rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
-	/* The others are read by ranges, which filters do not help. */
+	/* The others are read by ranges, which filters do not help. In parts: one that is larger than the cache
+	 * would be read from the file each time. */
 	if (family == FAMILY_NAMES || family == FAMILY_SEEN || family == FAMILY_ONCE ||
-	    family == FAMILY_RECEIPTS)
+	    family == FAMILY_RECEIPTS) {
 		rocksdb_block_based_options_set_filter_policy(
 			table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
+		rocksdb_block_based_options_set_index_type(
+			table, rocksdb_block_based_table_index_type_two_level_index_search);
+		rocksdb_block_based_options_set_partition_filters(table, 1);
+		rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1);
+	}
 	rocksdb_options_set_block_based_table_factory(o, table);
 	rocksdb_block_based_options_destroy(table);
 	rocksdb_options_set_write_buffer_size(o, MEMTABLE_BYTES);
 	if (family == FAMILY_ONCE || family == FAMILY_ACKS)
 		rocksdb_options_set_compaction_filter(o, r->filter_aged);
-	if (family == FAMILY_RECEIPTS) { /* written once, read seldom, dropped by age */
+	if (family == FAMILY_RECEIPTS) { /* written once, read seldom, dropped by age; mostly hashes */
 		rocksdb_options_set_compaction_filter(o, r->filter_slices);
 		rocksdb_options_set_compaction_style(o, rocksdb_universal_compaction);
+		rocksdb_options_set_level0_file_num_compaction_trigger(o, RECEIPT_RUNS);
+		rocksdb_options_set_compression(o, rocksdb_no_compression);
 	}
 	return o;
 }

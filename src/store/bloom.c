@@ -4,9 +4,10 @@
 #include <stdlib.h>
 
 #define BLOCK_WORDS 8   /* of 64 bits: one cache line */
-#define BITS_PER_ROW 12
-#define BITS_SET 6
-#define ROOM_MIN 4096
+#define BITS_PER_ROW 16
+#define BITS_SET 7
+#define ROOM_MIN 65536
+#define GROWTH 4        /* each part is asked: few of them, so that their mistakes do not add up */
 
 void bloom_init(struct bloom *b, size_t bytes_max)
 {
@@ -109,11 +110,8 @@ void bloom_add(struct bloom *b, uint32_t slice, struct hash128 hash)
 	pthread_mutex_lock(&b->_lock);
 	struct bloom_filter *f = filter_make(b, slice);
 	struct bloom_part *part = &f->parts[f->part_n - 1];
-	bool has = false;
-	for (unsigned i = 0; i < f->part_n && !has; i++)
-		has = part_has(&f->parts[i], hash);
-	if (!has) {
-		if (part->n >= part->room && part_make(b, f, part->room * 2))
+	if (!part_has(part, hash)) {
+		if (part->n >= part->room && part_make(b, f, part->room * GROWTH))
 			part++;
 		part_set(part, hash);
 		f->n++;

@@ -1,6 +1,6 @@
 /* Bloom filters of 128-bit hashes, one a time slice, for the receipt index (receipts.h). A filter is a list
- * of parts, each with room for twice as many rows as the one before; 12 bits a row, 6 of them set, all in
- * one block of 64 bytes. Bits are only ever set: `no` is certain.
+ * of parts, each with room for four times as many rows as the one before; 16 bits a row, 7 set by each, all
+ * in one block of 64 bytes: one in some 600 answers of a part is wrong. Bits are only ever set: `no` is certain.
  *
  * Threads: bloom_maybe by worker w < 64 at any time, without a lock; all else by anyone, it locks. */
 #pragma once
@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #define BLOOM_SLOTS 16 /* slices at a time; more than that apart, two share a filter */
-#define BLOOM_PARTS 24
+#define BLOOM_PARTS 12
 #define BLOOM_READERS 64
 
 struct bloom_part { uint64_t *bits; uint64_t blocks, room, n; };

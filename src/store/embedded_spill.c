@@ -19,6 +19,7 @@
 #define AGAIN_NS NS_PER_S
 
 struct spill_row {
+	struct key_begin begin;
 	uint32_t key, key_n;          /* in spill->keys */
 	uint32_t segment, offset, bytes; /* of the op */
 };
@@ -79,7 +80,7 @@ void spill_note(struct store_embedded *e, const struct held_entry *entry, struct
 
 static void row_add(struct spill *s, struct key key, uint32_t segment, struct held_op op)
 {
-	struct spill_row row = { (uint32_t)s->keys.n, (uint32_t)key.n, segment, op.offset, op.bytes };
+	struct spill_row row = { key_begin(key_view(&key)), (uint32_t)s->keys.n, (uint32_t)key.n, segment, op.offset, op.bytes };
 	buf_str(&s->keys, key_view(&key));
 	buf_add(&s->rows, &row, sizeof(row));
 }
@@ -145,8 +146,9 @@ static struct str row_key(const struct spill *s, const struct spill_row *row)
 
 static int rows_compare(const void *a, const void *b, void *ctx)
 {
-	const struct spill *s = ctx;
-	return str_cmp(row_key(s, a), row_key(s, b));
+	const struct spill_row *x = a, *y = b;
+	int order = key_begin_cmp(x->begin, y->begin);
+	return order ? order : str_cmp(row_key(ctx, x), row_key(ctx, y));
 }
 
 static struct str row_value(struct store_embedded *e, struct str key, const struct op_mail *mail,

@@ -1,4 +1,5 @@
 #include "store/keys.h"
+#include <endian.h>
 #include <string.h>
 
 /* --- keys --- */
@@ -138,4 +139,11 @@ void value_time(struct buf *out, int64_t ms)
 bool value_cut_time(struct str value, int64_t *ms_out)
 {
 	return value_cut_version(&value) && value_cut(&value, ms_out, sizeof(*ms_out)) && value.n == 0;
+}
+
+struct key_begin key_begin(struct str key)
+{
+	uint64_t words[2] = { 0 };
+	memcpy(words, key.p, key.n < sizeof(words) ? key.n : sizeof(words));
+	return (struct key_begin){ be64toh(words[0]), be64toh(words[1]) };
 }

@@ -23,6 +23,13 @@ bool key_cut_u8(struct str *key, uint8_t *out);
 bool key_cut_u32(struct str *key, uint32_t *out);
 bool key_cut_u64(struct str *key, uint64_t *out);
 bool key_cut_str(struct str *key, struct str *out);
+/* The first 16 bytes of a key: two keys with different ones are ordered as these are. */
+struct key_begin { uint64_t a, b; };
+struct key_begin key_begin(struct str key);
+static inline int key_begin_cmp(struct key_begin x, struct key_begin y)
+{
+	return x.a != y.a ? (x.a < y.a ? -1 : 1) : x.b < y.b ? -1 : x.b > y.b;
+}
 
 /* Values: a version byte, then what value_cut takes off the front as it was added. */
 void value_begin(struct buf *out);

@@ -196,8 +196,10 @@ void receipts_free(struct receipts *r)
 void receipts_add_once(struct receipts *r, uint64_t segment, struct hash128 once, int64_t ms,
 		       int64_t accepted_ms)
 {
-	bloom_add(&r->bloom, receipts_slice(r, ms ? ms : accepted_ms), once);
-	recent_add_once(&r->recent, segment, once, ms ? ms : -accepted_ms);
+	uint32_t slice = receipts_slice(r, ms ? ms : accepted_ms);
+	int64_t before = recent_add_once(&r->recent, segment, once, ms ? ms : -accepted_ms);
+	if (!before || receipts_slice(r, llabs(before)) != slice) /* else its bits are there */
+		bloom_add(&r->bloom, slice, once);
 }
 
 void receipts_add_ack(struct receipts *r, uint64_t segment, const struct op_ack *ack)

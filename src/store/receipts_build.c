@@ -4,13 +4,19 @@
 
 /* --- to the base --- */
 
-struct built { uint64_t segment; const struct recent_row *row; size_t key, key_n; };
+struct built {
+	struct key_begin begin;
+	size_t key, key_n;
+	const struct recent_row *row;
+	uint64_t told;                /* grows with the time it was told */
+};
 struct building { struct buf rows, keys; };
 
 static void built_add(struct building *b, uint64_t segment, const struct recent_row *row,
 		      const struct key *key)
 {
-	struct built built = { segment, row, b->keys.n, key->n };
+	struct built built = { key_begin(key_view(key)), b->keys.n, key->n, row,
+			       segment << 32 | (uint32_t)b->rows.n / sizeof(built) };
 	buf_str(&b->keys, key_view(key));
 	buf_add(&b->rows, &built, sizeof(built));
 }
@@ -53,12 +59,10 @@ static struct str built_key(const struct building *b, const struct built *built)
 static int built_order(const void *x, const void *y, void *ctx)
 {
 	const struct built *a = x, *b = y;
-	int order = str_cmp(built_key(ctx, a), built_key(ctx, b));
-	if (order)
-		return order;
-	if (a->segment != b->segment)
-		return a->segment < b->segment ? -1 : 1;
-	return a->row < b->row ? -1 : a->row > b->row;
+	int order = key_begin_cmp(a->begin, b->begin);
+	if (!order)
+		order = str_cmp(built_key(ctx, a), built_key(ctx, b));
+	return order ? order : a->told < b->told ? -1 : a->told > b->told;
 }
 
 static int bulk_write(struct receipts *r, const struct building *b, struct base_bulk *bulk)

@@ -139,15 +139,17 @@ static struct recent_row *once_in(const struct recent_segment *s, struct hash128
 	return row;
 }
 
-void recent_add_once(struct recent *r, uint64_t segment, struct hash128 once, int64_t ms)
+int64_t recent_add_once(struct recent *r, uint64_t segment, struct hash128 once, int64_t ms)
 {
 	struct recent_segment *s = segment_make(r, segment);
 	struct recent_row *there = once_in(s, once);
+	int64_t before = there ? there->ms : 0;
 	if (there)
 		there->ms = ms;
 	else
 		row_add(s, (struct recent_row){ .hash = (uint32_t)once.a, .ms = ms, .once = once,
 						.kind = RECENT_ONCE }, NULL);
+	return before;
 }
 
 /* The names lie behind each other in memory only now and then, so the two are hashed one by one. */

@@ -29,7 +29,8 @@ struct recent { struct recent_segment *newest; struct hash_key _key; };
 
 void recent_init(struct recent *r);
 void recent_deinit(struct recent *r);
-void recent_add_once(struct recent *r, uint64_t segment, struct hash128 once, int64_t ms);
+/* Returns what the segment had: ms, 0 for nothing. */
+int64_t recent_add_once(struct recent *r, uint64_t segment, struct hash128 once, int64_t ms);
 void recent_add_ack(struct recent *r, uint64_t segment, const struct op_ack *ack);
 /* No ack row of the user that was added before is found any more. */
 void recent_forget_user(struct recent *r, uint64_t segment, struct str user);

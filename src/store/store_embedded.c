@@ -225,16 +225,25 @@ static void threads_stop(struct engine *g)
 	close(g->wake_fd);
 }
 
+/* The name is what top -H shows. */
+static bool thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *ctx)
+{
+	if (pthread_create(thread, NULL, run, ctx) != 0)
+		return false;
+	pthread_setname_np(*thread, name);
+	return true;
+}
+
 static bool threads_try(struct engine *g)
 {
-	g->committer_started = pthread_create(&g->committer, NULL, commit_run, g) == 0;
-	g->spiller_started = pthread_create(&g->spiller, NULL, spill_run, g) == 0;
-	g->rebuilder_started = pthread_create(&g->rebuilder, NULL, rebuild_run, g) == 0;
+	g->committer_started = thread_start(&g->committer, "commit", commit_run, g);
+	g->spiller_started = thread_start(&g->spiller, "spill", spill_run, g);
+	g->rebuilder_started = thread_start(&g->rebuilder, "rebuild", rebuild_run, g);
 	bool all = g->committer_started && g->spiller_started && g->rebuilder_started;
 	for (unsigned i = 0; i < EMBEDDED_READERS; i++) {
 		struct reader *reader = &g->readers[i];
 		*reader = (struct reader){ .engine = g, .number = i };
-		reader->started = pthread_create(&reader->thread, NULL, reader_run, reader) == 0;
+		reader->started = thread_start(&reader->thread, "read", reader_run, reader);
 		all = all && reader->started;
 	}
 	return all;
