@@ -1,12 +1,13 @@
 /* What the embedded engine wants of an ordered key-value store beneath its journal: RocksDB
- * (base_rocksdb.c), or a map in memory for tests and the simulator (base_memory.c).
+ * (base_rocksdb.c), or in memory for tests and the simulator (base_memory.h).
  *
  * What is put or forgotten is gathered; base_write lets it take effect, all at once. It is durable
- * after base_flush, and after a crash some of it may be there though nothing was flushed: whatever
- * was written since the last flush that returned is written again from the journal, in order. Rows
+ * after base_flush, and after a crash some of it may be there though nothing was flushed, of each family
+ * the first base_writes since: whatever was written since the last flush that returned is written again from
+ * the journal, in order. Rows
  * taken from a bulk are durable at once. Nothing that was durable is lost.
  *
- * Threads: put, forget, forget_slices, write, bulk_take from the committer; the rest from any.
+ * Threads: put, forget, write, bulk_take from the committer; the rest from any.
  * Errors: ERR_IO, ERR_CORRUPT (what is read is damaged), ERR_NOSPC. */
 #pragma once
 #include "base/err.h"
@@ -70,11 +71,3 @@ struct base { const struct base_calls *calls; };
 
 static inline void base_put(struct base *b, enum family f, struct str k, struct str v) { b->calls->put(b, f, k, v); }
 static inline void base_forget(struct base *b, enum family f, struct str k) { b->calls->forget(b, f, k); }
-
-/* A map in memory; `crash` of its owner is base_memory_crash. For tests and the simulator. */
-struct base *base_memory_new(void);
-/* Power loss: what was written since the last flush is lost, but for the first `keep` of 1000 of those
- * writes. Gathered rows, bulks not taken and snapshots are forgotten. */
-void base_memory_crash(struct base *b, unsigned keep);
-/* The nth call from now of write, flush, get, iter, bulk_… fails with `err` (0: none does). */
-void base_memory_fail(struct base *b, unsigned nth, int err);

@@ -35,7 +35,7 @@ struct base_rocksdb {
 	_Atomic int64_t complained_ns;  /* when a failure was logged last */
 	rocksdb_t *db;
 	rocksdb_options_t *options, *family_options[FAMILY_COUNT];
-	rocksdb_compactionfilter_t *filter_aged, *filter_slices;
+	rocksdb_compactionfilter_t *filter_aged, *filter_left, *filter_slices;
 	rocksdb_cache_t *cache;
 	rocksdb_column_family_handle_t *families[FAMILY_COUNT];
 	rocksdb_readoptions_t *read_options;
@@ -317,6 +317,14 @@ static unsigned char filter_aged(void *state, int level, const char *key, size_t
 	return ms && ms + r->retention_ms <= wall_now().ms;
 }
 
+/* Of what deleted users left. */
+static unsigned char filter_left(void *state, int level, const char *key, size_t key_n, const char *value,
+				 size_t value_n, char **fresh, size_t *fresh_n, unsigned char *changed)
+{
+	return key_n && (uint8_t)key[0] == BOX_ONCE && value_n == 1 + sizeof(int64_t) &&
+	       filter_aged(state, level, key, key_n, value, value_n, fresh, fresh_n, changed);
+}
+
 static unsigned char filter_slices(void *state, int level, const char *key, size_t key_n,
 				   const char *value, size_t value_n, char **fresh, size_t *fresh_n,
 				   unsigned char *changed)
@@ -328,6 +336,7 @@ static unsigned char filter_slices(void *state, int level, const char *key, size
 	return key_cut_u32(&view, &slice) && slice < atomic_load(&r->oldest_slice);
 }
 
+static const char *filter_left_name(void *state) { (void)state; return "lemp left"; }
 static const char *filter_aged_name(void *state) { (void)state; return "lemp aged"; }
 static const char *filter_slices_name(void *state) { (void)state; return "lemp slices"; }
 
@@ -357,6 +366,8 @@ static rocksdb_options_t *options_of(struct base_rocksdb *r, enum family family)
 	rocksdb_options_set_write_buffer_size(o, MEMTABLE_BYTES);
 	if (family == FAMILY_ONCE || family == FAMILY_ACKS)
 		rocksdb_options_set_compaction_filter(o, r->filter_aged);
+	if (family == FAMILY_BOX)
+		rocksdb_options_set_compaction_filter(o, r->filter_left);
 	if (family == FAMILY_RECEIPTS) { /* written once, read seldom, dropped by age; mostly hashes */
 		rocksdb_options_set_compaction_filter(o, r->filter_slices);
 		rocksdb_options_set_compaction_style(o, rocksdb_universal_compaction);
@@ -370,6 +381,7 @@ static void options_make(struct base_rocksdb *r, enum dir_format format)
 {
 	r->cache = rocksdb_cache_create_lru(CACHE_BYTES);
 	r->filter_aged = rocksdb_compactionfilter_create(r, filter_free, filter_aged, filter_aged_name);
+	r->filter_left = rocksdb_compactionfilter_create(r, filter_free, filter_left, filter_left_name);
 	r->filter_slices = rocksdb_compactionfilter_create(r, filter_free, filter_slices,
 							   filter_slices_name);
 	for (unsigned f = 0; f < FAMILY_COUNT; f++)
@@ -479,6 +491,7 @@ static void rocks_free(struct base *b)
 			rocksdb_options_destroy(r->family_options[f]);
 		rocksdb_options_destroy(r->options);
 		rocksdb_compactionfilter_destroy(r->filter_aged);
+		rocksdb_compactionfilter_destroy(r->filter_left);
 		rocksdb_compactionfilter_destroy(r->filter_slices);
 		rocksdb_cache_destroy(r->cache);
 		rocksdb_readoptions_destroy(r->read_options);

@@ -50,6 +50,9 @@ struct embedded_bounds {
 };
 extern const struct embedded_bounds embedded_bounds;
 
+/* What time it is: the simulator has its own. Any thread. */
+struct embedded_clock { int64_t (*wall_ms)(void *ctx), (*mono_ns)(void *ctx); void *ctx; };
+
 /* A segment on its way from memory to the base, see embedded_spill.c. */
 enum spill_state { SPILL_NONE, SPILL_WANTED, SPILL_BUILT };
 struct spill {
@@ -58,7 +61,8 @@ struct spill {
 	struct buf keys, rows;    /* keys; struct spill_row … in their order */
 	struct base_bulk *mail, *receipts;
 	int err;
-	struct buf released;      /* (L) keys that were released meanwhile, to be forgotten (base/strs.h) */
+	struct buf released;      /* (L) keys that were released meanwhile, each with the value it has now, empty
+	                           * where it is to be forgotten (base/strs.h) */
 	bool failing;             /* the last one failed: tried again later, told once */
 	int64_t again_ns;         /* monotonic; when */
 };
@@ -68,8 +72,7 @@ struct store_embedded {
 	const struct embedded_bounds *bounds;
 	struct metrics *metrics;
 	int64_t retention_ms;
-	int64_t (*wall_ms)(void *ctx); /* what time it is: the simulator has its own */
-	void *wall_ctx;
+	struct embedded_clock clock;
 	struct base *base;
 	struct journal *journal;
 
@@ -93,6 +96,15 @@ struct store_embedded {
 	bool has_once;                 /* format 2 left rows in FAMILY_ONCE */
 };
 
+static inline int64_t embedded_wall_ms(const struct store_embedded *e)
+{
+	return e->clock.wall_ms(e->clock.ctx);
+}
+static inline int64_t embedded_mono_ns(const struct store_embedded *e)
+{
+	return e->clock.mono_ns(e->clock.ctx);
+}
+
 /* --- embedded_open.c --- */
 
 /* What an engine is made over. `files` and `base` belong to it, also if it fails. */
@@ -102,8 +114,7 @@ struct embedded_parts {
 	const struct embedded_bounds *bounds;
 	struct metrics *metrics;
 	int64_t retention_ms;
-	int64_t (*wall_ms)(void *ctx);
-	void *wall_ctx;
+	struct embedded_clock clock;
 	bool fresh;                    /* nothing was ever kept there */
 	bool migrate;                  /* of format 2 or before */
 };
@@ -123,6 +134,8 @@ int embedded_apply(struct store_embedded *e, struct journal_place place, struct 
 /* Writes the message where a person sees it and ends the process, status 70: what is on disk can
  * not be told any more. */
 _Noreturn void embedded_die(const char *what, int err);
+/* Called first, if set: tests that live on do not return from it. */
+extern void (*embedded_dying)(void);
 
 /* --- embedded_spill.c --- */
 
@@ -133,9 +146,10 @@ void spill_step(struct store_embedded *e);
 bool spill_behind(const struct store_embedded *e);
 /* Builds what was WANTED; any one thread. The state is BUILT then. */
 void spill_build(struct store_embedded *e);
-/* (L) An entry of a live segment goes: what a spill under way has built of it must be forgotten again. */
+/* (L) An entry of a live segment goes: what a spill under way has built of it must be forgotten again, or of
+ * its once replaced by `once_value` if that is not empty. */
 void spill_note(struct store_embedded *e, const struct held_entry *entry, struct str user,
-		const struct op_mail *mail);
+		const struct op_mail *mail, struct str once_value);
 void spill_drop(struct store_embedded *e); /* at the end */
 
 /* --- embedded_read.c --- */

@@ -12,8 +12,12 @@
 #define GROUP_BYTES ((size_t)4 << 20)     /* no more are added once it has so many bytes */
 #define ROOM_LOOK_NS (50 * NS_PER_MS)
 
+void (*embedded_dying)(void);
+
 void embedded_die(const char *what, int err)
 {
+	if (embedded_dying)
+		embedded_dying();
 	LOG(ERROR, "storage", LOG_Z("failed", what), LOG_Z("error", err_text(err)));
 	fprintf(stderr,
 		"lempd: %s failed: %s\n"
@@ -140,7 +144,7 @@ static void full_tell(struct store_embedded *e, bool full)
  * be begun on a full disk. */
 static bool room_is(struct store_embedded *e)
 {
-	int64_t now = mono_now().ns;
+	int64_t now = embedded_mono_ns(e);
 	if (now - e->room_ns < ROOM_LOOK_NS && e->room_ns)
 		return !e->full;
 	e->room_ns = now;
@@ -164,7 +168,7 @@ static void group_apply(struct store_embedded *e, const struct group *g, struct 
 static void group_commit(struct store_embedded *e, struct group *g)
 {
 	struct journal_place place;
-	int64_t began = mono_now().ns;
+	int64_t began = embedded_mono_ns(e);
 	if (!g->bytes)
 		return;
 	int err = room_is(e) ? journal_append(e->journal, g->parts, g->n, &place) : ERR_NOSPC;
@@ -176,7 +180,7 @@ static void group_commit(struct store_embedded *e, struct group *g)
 		return;
 	}
 	metric_add(e->metrics, METRIC_commits_total, 1);
-	metric_add(e->metrics, METRIC_commit_nanoseconds_total, mono_now().ns - began);
+	metric_add(e->metrics, METRIC_commit_nanoseconds_total, embedded_mono_ns(e) - began);
 	metric_add(e->metrics, METRIC_journal_bytes_total, (int64_t)g->bytes);
 	group_apply(e, g, place);
 }

@@ -166,7 +166,7 @@ void mail_apply_release(struct store_embedded *e, const struct op_release *op)
 		rows_release(e, op);
 	} else {
 		struct op_mail mail = { .seq = op->seq, .flags = op->flags, .once = op->once, .id = op->id };
-		spill_note(e, &entry, op->user, &mail);
+		spill_note(e, &entry, op->user, &mail, STR(""));
 	}
 	if (once_is(op->once))
 		receipts_add_once(e->receipts, e->segment, op->once, op->ms, op->ms);
@@ -194,7 +194,22 @@ static int entry_read(struct store_embedded *e, const struct held_entry *entry, 
 	return OK;
 }
 
-/* Nobody will release what lies in his mailbox: it counts as released now. */
+/* Nobody will release what lies in his mailbox: it counts as released now. That is said in the base, beside
+ * the mail: if the journal is read again, the mail may not be there any more to be found. Returns what is put
+ * there. */
+static struct str once_leaves(struct store_embedded *e, struct hash128 once)
+{
+	if (!once_is(once))
+		return STR("");
+	struct key key = receipts_held_key(once);
+	receipts_left_value(e->receipts, once, embedded_wall_ms(e), &e->value);
+	struct str value = buf_view(&e->value);
+	base_put(e->base, FAMILY_BOX, key_view(&key), value);
+	if (e->has_once)
+		base_forget(e->base, FAMILY_ONCE, (struct str){ (const char *)&once, sizeof(once) });
+	return value;
+}
+
 static int held_release_all(struct store_embedded *e, struct str name, bool dry)
 {
 	const struct held_user *u = held_user(&e->held, name);
@@ -207,8 +222,7 @@ static int held_release_all(struct store_embedded *e, struct str name, bool dry)
 		err = entry_read(e, entry, &buf, &op);
 		if (err || dry)
 			continue;
-		spill_note(e, entry, name, &op.mail);
-		mail_apply_once(e, op.mail.once, e->wall_ms(e->wall_ctx));
+		spill_note(e, entry, name, &op.mail, once_leaves(e, op.mail.once));
 	}
 	if (!err && !dry)
 		held_forget_user(&e->held, name);
@@ -230,9 +244,7 @@ static int rows_release_all(struct store_embedded *e, const struct key *prefix, 
 			err = ERR_UNAVAILABLE;
 		if (err || dry)
 			continue;
-		struct key once = receipts_held_key(row.once);
-		mail_apply_once(e, row.once, e->wall_ms(e->wall_ctx));
-		rows_forget(e, FAMILY_BOX, &once);
+		(void)once_leaves(e, row.once);
 		base_forget(e->base, FAMILY_BOX, key);
 	}
 	buf_deinit(&rows);
@@ -471,7 +483,7 @@ static void find_mail(struct reading *g)
 void mail_read_find(struct reading *g)
 {
 	int err = receipts_base_acks(g->e->receipts, g->snapshot, g->r->name, g->r->id,
-				     g->e->wall_ms(g->e->wall_ctx), &g->acks, g->gone, &g->r->rows);
+				     embedded_wall_ms(g->e), &g->acks, g->gone, &g->r->rows);
 	reading_failed(g, err);
 	if (!err)
 		find_mail(g);
@@ -481,5 +493,5 @@ void mail_read_seen(struct reading *g)
 {
 	if (!g->r->found)
 		reading_failed(g, receipts_base_once(g->e->receipts, g->snapshot, g->r->once,
-						     g->e->wall_ms(g->e->wall_ctx), &g->r->found));
+						     embedded_wall_ms(g->e), &g->r->found));
 }

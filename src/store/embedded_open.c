@@ -158,7 +158,7 @@ static int receipts_begin(struct store_embedded *e, const struct why *why)
 {
 	struct receipts_config config = {
 		.base = e->base, .lock = &e->lock, .retention_ms = e->retention_ms,
-		.now_ms = e->wall_ms(e->wall_ctx), .filter_bytes_max = e->bounds->filter_bytes_max };
+		.now_ms = embedded_wall_ms(e), .filter_bytes_max = e->bounds->filter_bytes_max };
 	int err = receipts_open(&config, &e->receipts);
 	return err ? why_fail(why, err, "cannot read or write the database: %s", err_text(err)) : OK;
 }
@@ -169,8 +169,7 @@ int embedded_parts_open(struct store_embedded *e, const struct embedded_parts *p
 	e->bounds = parts->bounds;
 	e->metrics = parts->metrics;
 	e->retention_ms = parts->retention_ms;
-	e->wall_ms = parts->wall_ms;
-	e->wall_ctx = parts->wall_ctx;
+	e->clock = parts->clock;
 	e->base = parts->base;
 	pthread_mutex_init(&e->lock, NULL);
 	buf_init(&e->value, (size_t)1 << 30);

@@ -61,7 +61,7 @@ static void hold(struct reading *g, unsigned reader)
 	if (r->kind == STORE_READ_FIND)
 		receipts_recent_acks(e->receipts, r->name, r->id, &g->acks, &g->gone);
 	if (r->kind == STORE_READ_SEEN)
-		r->found = receipts_recent_once(e->receipts, r->once, e->wall_ms(e->wall_ctx));
+		r->found = receipts_recent_once(e->receipts, r->once, embedded_wall_ms(e));
 	g->snapshot = e->base->calls->snapshot(e->base);
 	e->pins[reader] = oldest_of(g);
 	pthread_mutex_unlock(&e->lock);

@@ -45,7 +45,7 @@ bool spill_behind(const struct store_embedded *e)
 static void spill_begin(struct store_embedded *e)
 {
 	struct spill *s = &e->spill;
-	if (!over(e, 1) || (s->failing && mono_now().ns < s->again_ns))
+	if (!over(e, 1) || (s->failing && embedded_mono_ns(e) < s->again_ns))
 		return;
 	if (live(e) == 1) { /* it grows no more once the next commit began another */
 		journal_turn(e->journal);
@@ -57,23 +57,24 @@ static void spill_begin(struct store_embedded *e)
 	atomic_store(&s->state, SPILL_WANTED);
 }
 
+static void note(struct spill *s, struct key key, struct str value)
+{
+	strs_add(&s->released, key_view(&key));
+	strs_add(&s->released, value);
+}
+
 void spill_note(struct store_embedded *e, const struct held_entry *entry, struct str user,
-		const struct op_mail *mail)
+		const struct op_mail *mail, struct str once_value)
 {
 	struct spill *s = &e->spill;
 	if (atomic_load_explicit(&s->state, memory_order_relaxed) == SPILL_NONE ||
 	    entry->segment > s->upto)
 		return;
-	struct key key = key_box(user, mail->seq);
-	strs_add(&s->released, key_view(&key));
-	if (mail_may_be_acknowledged(mail->flags)) {
-		key = key_ids(user, mail->id, mail->seq);
-		strs_add(&s->released, key_view(&key));
-	}
-	if (once_is(mail->once)) {
-		key = receipts_held_key(mail->once);
-		strs_add(&s->released, key_view(&key));
-	}
+	note(s, key_box(user, mail->seq), STR(""));
+	if (mail_may_be_acknowledged(mail->flags))
+		note(s, key_ids(user, mail->id, mail->seq), STR(""));
+	if (once_is(mail->once))
+		note(s, receipts_held_key(mail->once), once_value);
 }
 
 /* --- 2. --- */
@@ -217,7 +218,7 @@ void spill_build(struct store_embedded *e)
 	buf_init(&value, UINT32_MAX);
 	s->err = e->base->calls->flush(e->base);
 	if (!s->err)
-		s->err = receipts_build(e->receipts, s->upto, e->wall_ms(e->wall_ctx), &s->receipts);
+		s->err = receipts_build(e->receipts, s->upto, embedded_wall_ms(e), &s->receipts);
 	if (!s->err)
 		s->err = mail_build(e, &buf, &value);
 	buf_deinit(&buf);
@@ -246,7 +247,7 @@ static void spill_fail(struct store_embedded *e)
 		LOG(ERROR, "storage", LOG_Z("failed", "moving old messages from the journal to the database"),
 		    LOG_Z("error", err_text(s->err)), LOG_Z("hint", "tried again; the journal grows till then"));
 	s->failing = true;
-	s->again_ns = mono_now().ns + AGAIN_NS;
+	s->again_ns = embedded_mono_ns(e) + AGAIN_NS;
 	atomic_store(&s->state, SPILL_NONE);
 }
 
@@ -272,11 +273,23 @@ static void held_let_go(struct store_embedded *e)
 }
 
 /* (L) */
+static void released_apply(struct store_embedded *e, struct str released)
+{
+	struct str key, value;
+	size_t cursor = 0;
+	while (strs_next(released, &cursor, &key) == 1 && strs_next(released, &cursor, &value) == 1) {
+		if (value.n)
+			base_put(e->base, FAMILY_BOX, key, value);
+		else
+			base_forget(e->base, FAMILY_BOX, key);
+	}
+	rows_write(e);
+}
+
+/* (L) */
 static int spill_take(struct store_embedded *e)
 {
 	struct spill *s = &e->spill;
-	struct str key;
-	size_t cursor = 0;
 	int err = s->receipts ? e->base->calls->bulk_take(e->base, taken(&s->receipts)) : OK;
 	if (!err)
 		err = e->base->calls->bulk_take(e->base, taken(&s->mail));
@@ -284,9 +297,7 @@ static int spill_take(struct store_embedded *e)
 		return err;
 	e->in_base = s->upto;
 	receipts_built(e->receipts, s->upto);
-	while (strs_next(buf_view(&s->released), &cursor, &key) == 1)
-		base_forget(e->base, FAMILY_BOX, key);
-	rows_write(e);
+	released_apply(e, buf_view(&s->released));
 	held_let_go(e);
 	return OK;
 }

@@ -67,6 +67,12 @@ struct str receipts_held_value(struct receipts *r, int64_t ms, char out[8])
 	return (struct str){ out, 1 + sizeof(slice) };
 }
 
+void receipts_left_value(struct receipts *r, struct hash128 once, int64_t ms, struct buf *out)
+{
+	bloom_add(&r->bloom, receipts_slice(r, ms), once);
+	value_time(out, ms);
+}
+
 int receipts_rows(struct receipts *r, struct base_snapshot *s, enum family family, const struct key *prefix,
 		  receipts_each *each, void *ctx)
 {
@@ -238,23 +244,32 @@ static int once_get(struct receipts *r, struct base_snapshot *s, enum family fam
 	return err;
 }
 
-/* There at all: its value says nothing about whether. */
-static int held_get(struct receipts *r, struct base_snapshot *s, struct hash128 once, bool *found_out)
+/* In a mailbox, or left by one who was deleted. */
+static int held_get(struct receipts *r, struct base_snapshot *s, struct hash128 once, int64_t now_ms,
+		    bool *found_out)
 {
 	struct base_got got;
 	struct key key = receipts_held_key(once);
+	int64_t ms;
 	int err = r->config.base->calls->get(r->config.base, s, FAMILY_BOX, key_view(&key), &got);
-	*found_out = err == OK;
-	if (!err)
-		r->config.base->calls->got_free(&got);
-	return err == ERR_NOTFOUND ? OK : err;
+	*found_out = false;
+	if (err)
+		return err == ERR_NOTFOUND ? OK : err;
+	if (value_cut_time(got.value, &ms))
+		*found_out = !receipts_aged(r, ms, now_ms);
+	else if (got.value.n && got.value.p[0] == VALUE_VERSION_SLICE)
+		*found_out = true;
+	else
+		err = ERR_CORRUPT;
+	r->config.base->calls->got_free(&got);
+	return err;
 }
 
 int receipts_base_once(struct receipts *r, struct base_snapshot *s, struct hash128 once, int64_t now_ms,
 		       bool *found_out)
 {
 	uint32_t slice = atomic_load(&r->newest), oldest = receipts_oldest(r);
-	int err = held_get(r, s, once, found_out);
+	int err = held_get(r, s, once, now_ms, found_out);
 	for (; !err && !*found_out && slice >= oldest; slice--) {
 		struct key key = receipts_key(slice, KIND_ONCE);
 		key_add_bytes(&key, once_bytes(&once));

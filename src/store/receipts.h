@@ -19,7 +19,8 @@
  *                   u32 slice, 'a', str8 user, str8 id, u64 birth, str8 sender, u8 kinds
  *                                                                               -> version 1, u8 flags, i64 ms
  * FAMILY_BOX        BOX_ONCE, 16 bytes      -> version 2, u32 slice in whose filter its bits are, and in
- *                                              that of each ninth slice after it
+ *                                              that of each ninth slice after it; or, if its receiver was
+ *                                              deleted, version 1, i64 ms
  * FAMILY_META       "slice_ms"              -> u64: how long a slice is
  * FAMILY_ONCE       of directories of format 2 only, read and never written: 16 bytes -> version 1, i64 ms
  *                   (0: in a mailbox)
@@ -100,6 +101,8 @@ void receipts_built(struct receipts *r, uint64_t upto);
  * `ms` (in `out`). */
 struct key receipts_held_key(struct hash128 once);
 struct str receipts_held_value(struct receipts *r, int64_t ms, char out[8]);
+/* What it has there once its receiver was deleted at `ms` (L). */
+void receipts_left_value(struct receipts *r, struct hash128 once, int64_t ms, struct buf *out);
 
 /* --- time --- */
 

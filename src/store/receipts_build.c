@@ -145,7 +145,7 @@ struct filling {
 	struct receipts *r;
 	uint32_t slice;               /* of the rows of FAMILY_RECEIPTS under way */
 	uint32_t newest, after;       /* of what lies in mailboxes: only slices after this one */
-	bool held_only;               /* of FAMILY_ONCE */
+	bool held_only;               /* what lies in mailboxes */
 	bool damaged;
 	const _Atomic bool *stop;
 };
@@ -187,16 +187,27 @@ static void fill_class(struct filling *f, uint32_t s, struct hash128 hash)
 		bloom_add(&f->r->bloom, slice, hash);
 }
 
+static void fill_time(struct filling *f, int64_t ms, struct hash128 hash)
+{
+	if (!f->held_only)
+		bloom_add(&f->r->bloom, receipts_slice(f->r, ms), hash);
+}
+
 static bool fill_held(void *ctx, struct str key, struct str value)
 {
 	struct filling *f = ctx;
 	uint32_t slice;
+	int64_t ms;
 	struct hash128 hash = hash_at_end(f, key);
-	if (value.n != 1 + sizeof(slice) || value.p[0] != VALUE_VERSION_SLICE)
-		f->damaged = true;
-	if (!f->damaged) {
+	bool in_mailbox = value.n == 1 + sizeof(slice) && value.p[0] == VALUE_VERSION_SLICE;
+	f->damaged = f->damaged || (!in_mailbox && !value_cut_time(value, &ms));
+	if (f->damaged)
+		return false;
+	if (in_mailbox) {
 		memcpy(&slice, value.p + 1, sizeof(slice));
 		fill_class(f, slice, hash);
+	} else {
+		fill_time(f, ms, hash);
 	}
 	return goes_on(f);
 }
@@ -209,8 +220,8 @@ static bool fill_old(void *ctx, struct str key, struct str value)
 	f->damaged = f->damaged || !value_cut_time(value, &ms);
 	if (!f->damaged && ms == 0)
 		fill_class(f, 0, hash);
-	else if (!f->damaged && !f->held_only)
-		bloom_add(&f->r->bloom, receipts_slice(f->r, ms), hash);
+	else if (!f->damaged)
+		fill_time(f, ms, hash);
 	return goes_on(f);
 }
 

@@ -53,6 +53,12 @@ static int64_t wall_ms(void *ctx)
 	return wall_now().ms;
 }
 
+static int64_t mono_ns(void *ctx)
+{
+	(void)ctx;
+	return mono_now().ns;
+}
+
 /* --- committer --- */
 
 static void commit_wake(void *ctx)
@@ -297,7 +303,7 @@ static int data_open(struct engine *g, const struct store_config *config, const 
 {
 	const char *dir = config->path;
 	struct embedded_parts parts = { .bounds = &g->bounds, .metrics = config->metrics,
-					.retention_ms = config->retention_ms, .wall_ms = wall_ms };
+					.retention_ms = config->retention_ms, .clock = { wall_ms, mono_ns, NULL } };
 	enum dir_format format;
 	int err = dir_make(dir, why);
 	if (!err)

@@ -2,6 +2,7 @@
  * waited on, and short ways to write ops. Include <cmocka.h> and what it needs before. */
 #pragma once
 #include "store/fault.h"
+#include "store/simulated.h"
 #include "store/txn.h"
 #include <ftw.h>
 #include <poll.h>
@@ -13,7 +14,7 @@
 
 #define WORKERS 2
 #define DAY_MS INT64_C(86400000)
-enum engine_kind { MEMORY, FAULT, EMBEDDED };
+enum engine_kind { MEMORY, FAULT, EMBEDDED, SIMULATED };
 
 struct bench {
 	enum engine_kind kind;
@@ -26,6 +27,7 @@ struct bench {
 	struct inbox *inner_list[WORKERS], *outer_list[WORKERS];
 	struct store *store;
 	int64_t retention_ms;
+	struct simulated_disk disk; /* of SIMULATED */
 	uint64_t segment_bytes; /* of the embedded engine's journal; 0: its own choice */
 };
 
@@ -33,6 +35,26 @@ static inline void bench_wake(void *ctx)
 {
 	uint64_t one = 1;
 	assert_int_equal(write(((struct bench *)ctx)->wake_fd, &one, sizeof(one)), sizeof(one));
+}
+
+static inline int64_t bench_wall_ms(void *ctx)
+{
+	(void)ctx;
+	return wall_now().ms;
+}
+
+static inline int64_t bench_mono_ns(void *ctx)
+{
+	static int64_t ns;
+	(void)ctx;
+	return ns += 20000000;
+}
+
+static inline int bench_open_simulated(struct bench *b)
+{
+	struct simulated_config config = { .store = b->config, .bounds = simulated_bounds,
+					   .clock = { bench_wall_ms, bench_mono_ns, NULL } };
+	return simulated_open(&b->disk, &config, &b->store, b->why, sizeof(b->why));
 }
 
 static inline int bench_open(struct bench *b)
@@ -48,6 +70,8 @@ static inline int bench_open(struct bench *b)
 					   .segment_bytes = b->segment_bytes,
 					   .metrics = &b->metrics };
 	b->store = NULL;
+	if (b->kind == SIMULATED)
+		return bench_open_simulated(b);
 	int err = (b->kind == EMBEDDED ? &store_embedded : &store_memory)
 			  ->open(&b->config, &b->store, b->why, sizeof(b->why));
 	if (!err && b->kind == FAULT)
@@ -65,6 +89,8 @@ static inline struct bench *bench_new(enum engine_kind kind)
 	b->wake_fd = eventfd(0, EFD_CLOEXEC);
 	snprintf(b->dir, sizeof(b->dir), "/tmp/lemp-store-XXXXXX");
 	assert_non_null(mkdtemp(b->dir));
+	if (kind == SIMULATED)
+		simulated_disk_init(&b->disk, 1);
 	return b;
 }
 
@@ -91,6 +117,8 @@ static inline void bench_destroy(struct bench *b)
 {
 	if (b->store)
 		bench_close(b);
+	if (b->kind == SIMULATED)
+		simulated_disk_deinit(&b->disk);
 	nftw(b->dir, bench_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	close(b->wake_fd);
 	free(b);
@@ -206,7 +234,7 @@ static inline struct store_op mail_to_all(const char *const *to, uint64_t seq, c
 	assert_false(receivers.failed);
 	return (struct store_op){ .type = OP_MAIL, .mail = {
 		.seq = seq, .flags = flags, .ms = 1000, .sender_born = 7,
-		.once = flags & MAIL_RECEIPT ? (struct hash128){ 0 } : once_of(seq),
+		.once = flags & (MAIL_RECEIPT | MAIL_INFO) ? (struct hash128){ 0 } : once_of(seq),
 		.sender = STR("alice"), .target = str_of(to[0]), .id = str_of(id), .receiver_count = n,
 		.receivers = buf_view(&receivers), .text = STR("text") } };
 }
@@ -335,8 +363,11 @@ static inline bool is_seen(struct bench *b, struct hash128 once)
 	return r.found;
 }
 
-#define ALL_ENGINES(test)                                                                            \
+/* For tests whose batches are larger than a segment of the simulated one. */
+#define LARGE_ENGINES(test)                                                                          \
 	{ #test ", memory", test, NULL, NULL, (void *)MEMORY },                                       \
 	{ #test ", fault", test, NULL, NULL, (void *)FAULT },                                         \
 	{ #test ", embedded", test, NULL, NULL, (void *)EMBEDDED }
+#define ALL_ENGINES(test)                                                                            \
+	LARGE_ENGINES(test), { #test ", simulated", test, NULL, NULL, (void *)SIMULATED }
 #define EMBEDDED_ONLY(test) { #test, test, NULL, NULL, (void *)EMBEDDED }

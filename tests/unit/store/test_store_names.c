@@ -64,7 +64,7 @@ static const char *links_of_name(struct bench *b, const char *name)
 	return links;
 }
 
-static struct store_read links_read(const char *name, uint8_t kind, uint8_t side)
+static struct store_read reading_links(const char *name, uint8_t kind, uint8_t side)
 {
 	return (struct store_read){ .kind = STORE_READ_LINKS, .name = str_of(name), .id = STR(""),
 				    .link = kind, .side = side, .rows_max = 100, .bytes_max = 1 << 20 };
@@ -73,7 +73,7 @@ static struct store_read links_read(const char *name, uint8_t kind, uint8_t side
 /* All of a kind, in the order they come. */
 static const char *links(struct bench *b, const char *name, uint8_t kind, uint8_t side)
 {
-	struct store_read r = links_read(name, kind, side);
+	struct store_read r = reading_links(name, kind, side);
 	bench_read(b, &r);
 	assert_int_equal(r.status, OK);
 	assert_false(r.more);
@@ -271,7 +271,7 @@ static void links_are_read_by_the_others_name_in_pages_from_either_side(void **s
 					  link_put(LINK_FOLLOW, others[i], "m", i) };
 		bench_do(b, ops, COUNT(ops));
 	}
-	struct store_read one = links_read("me", LINK_FOLLOW, SIDE_OF);
+	struct store_read one = reading_links("me", LINK_FOLLOW, SIDE_OF);
 	one.rows_max = 1;
 	bench_read(b, &one);
 	size_t row = one.rows.n;
@@ -296,8 +296,8 @@ static void links_are_read_by_the_others_name_in_pages_from_either_side(void **s
 		{ endless, 9, 9999, "c d ", false },
 	};
 	for (size_t i = 0; i < 2 * COUNT(cases); i++) {
-		struct store_read r = i % 2 ? links_read("me", LINK_BLOCK, SIDE_TO) :
-					      links_read("me", LINK_FOLLOW, SIDE_OF);
+		struct store_read r = i % 2 ? reading_links("me", LINK_BLOCK, SIDE_TO) :
+					      reading_links("me", LINK_FOLLOW, SIDE_OF);
 		struct store_link_row l;
 		char got[64] = "";
 		size_t cursor = 0, n = 0;
@@ -525,7 +525,7 @@ int main(void)
 		ALL_ENGINES(a_user_brings_whom_he_blocks_and_what_he_owns_and_no_other_ties),
 		ALL_ENGINES(a_group_brings_its_members_as_they_stand),
 		ALL_ENGINES(a_broadcast_brings_its_receivers),
-		ALL_ENGINES(a_group_of_ten_thousand_is_made_read_and_deleted),
+		LARGE_ENGINES(a_group_of_ten_thousand_is_made_read_and_deleted),
 		ALL_ENGINES(each_tie_is_seen_from_both_sides_with_the_title_of_where_one_belongs),
 		ALL_ENGINES(links_are_read_by_the_others_name_in_pages_from_either_side),
 		ALL_ENGINES(nobody_is_tied_to_a_name_never_heard_of_or_too_long_to_exist),
@@ -536,7 +536,7 @@ int main(void)
 		ALL_ENGINES(a_name_deleted_leaves_no_tie_at_the_far_ends_and_takes_none_of_others),
 		ALL_ENGINES(a_group_deleted_and_made_again_has_no_title_texts_or_members_of_before),
 		ALL_ENGINES(a_name_deleted_takes_along_what_the_same_transaction_tied_before),
-		ALL_ENGINES(a_name_deleted_takes_along_what_was_tied_by_the_batches_right_before),
+		LARGE_ENGINES(a_name_deleted_takes_along_what_was_tied_by_the_batches_right_before),
 		ALL_ENGINES(a_text_is_what_was_put_last_and_an_empty_one_is_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* Random transactions into the memory engine and the embedded one: both must answer every question
- * alike, also after the embedded one was closed, opened and compacted. */
+ * alike, also after the embedded one was closed, opened and compacted; and over a simulated disk after it was
+ * killed anywhere, lost its power, or met a disk that fails. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include "store/store_bench.h"
 
 #define ROUNDS 400
+#define SEEDS 20 /* of the simulated disk; $LEMP_TWIN_SEEDS */
 #define ASK_EVERY 4
 #define REOPEN_EVERY 50
 #define BATCHES_MAX 4 /* under way at once: the embedded engine may write them as one */
@@ -30,6 +32,9 @@ struct twins {
 	uint64_t fanouts[256]; /* the last ones; some have ended */
 	unsigned fanout_n;
 	int64_t now;
+	uint64_t marks;            /* batches so far; each says its number */
+	uint32_t failures;         /* what the second twin refused to each of its workers */
+	unsigned deaths, lost, refused; /* how often the second twin died in a commit; without a trace of it */
 	unsigned answered[STORE_READ_FANOUTS + 1]; /* reads that found something */
 };
 
@@ -63,6 +68,7 @@ static struct store_op random_mail(struct twins *t)
 		to[1] = any_user(t);
 		if (to[1] == to[0])
 			to[1] = NULL;
+		id = ids[dice(t, 3)]; /* time goes on from one's release, or deletion, to the other's */
 	}
 	uint64_t seq = ++t->seq + (dice(t, 2) ? UINT64_C(1) << STORE_SEQ_BITS : 0);
 	struct store_op op = mail_to_all(to, seq, id, flags[dice(t, COUNT(flags))]);
@@ -187,21 +193,132 @@ static void wait_for(struct bench *b, unsigned w, unsigned n)
 }
 
 /* Of both workers, under way together. */
+static void submit_all(struct bench *b, struct store_batch *batches, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		store_submit(b->store, i % WORKERS, &batches[i]);
+	for (unsigned w = 0; w < WORKERS; w++)
+		wait_for(b, w, (n + WORKERS - 1 - w) / WORKERS);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(batches[i].status, OK);
+}
+
+/* --- dying --- */
+
+static void mark(struct twins *t, struct store_batch *batch)
+{
+	char text[32];
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)++t->marks);
+	struct store_op op = text_put("mark", TEXT_STATUS, text);
+	batch_add(batch, &op, 1);
+}
+
+static uint64_t marked(struct bench *b)
+{
+	struct store_read r = { .kind = STORE_READ_TEXT, .name = STR("mark"), .what = TEXT_STATUS };
+	char text[32] = "0";
+	bench_read(b, &r);
+	assert_int_equal(r.status, OK);
+	assert_true(r.rows.n < sizeof(text));
+	if (r.found)
+		memcpy(text, r.rows.p, r.rows.n);
+	buf_deinit(&r.rows);
+	return strtoull(text, NULL, 10);
+}
+
+static void reborn(struct twins *t, bool power)
+{
+	struct bench *b = t->bench[1];
+	simulated_kill(b->store);
+	base_memory_crash(b->disk.base);
+	if (power)
+		files_memory_crash(b->disk.files);
+	t->failures = 0;
+	if (bench_open(b) != OK)
+		fail_msg("%s", b->why);
+}
+
+/* Something goes wrong at a random one of the next calls, or further on than this batch. */
+static void trouble(struct twins *t)
+{
+	struct simulated_disk *disk = &t->bench[1]->disk;
+	unsigned nth = 1 + dice(t, 10);
+	switch (dice(t, 12)) {
+	case 0:
+		files_memory_kill(disk->files, nth);
+		break;
+	case 1:
+		files_memory_fail(disk->files, nth, ERR_IO);
+		break;
+	case 2:
+		files_memory_fail(disk->files, nth, ERR_NOSPC);
+		break;
+	case 3:
+		base_memory_fail(disk->base, nth, dice(t, 2) ? ERR_IO : ERR_NOSPC);
+		break;
+	default:
+		break;
+	}
+}
+
+/* False: it died, or refused the batch. */
+static bool submit_once(struct twins *t, struct store_batch *batch)
+{
+	static jmp_buf dead;
+	struct bench *b = t->bench[1];
+	unsigned work = dice(t, 4);
+	batch->failures_seen = t->failures;
+	simulated_catch(&dead);
+	bool died = setjmp(dead) != 0;
+	if (!died) {
+		store_submit(b->store, 0, batch);
+		while (work-- && simulated_work(b->store))
+			;
+	}
+	simulated_catch(NULL);
+	if (!died) {
+		assert_ptr_equal(inbox_take(&b->inbox[0]), &batch->node);
+		if (batch->status == OK)
+			return true;
+		t->failures++;
+		t->refused++;
+		return false;
+	}
+	t->deaths++;
+	reborn(t, dice(t, 2));
+	return false;
+}
+
+static void submit_till_done(struct twins *t, struct store_batch *batch)
+{
+	mark(t, batch);
+	trouble(t);
+	for (unsigned tries = 0; !submit_once(t, batch); tries++) {
+		assert_true(tries < 100);
+		uint64_t last = marked(t->bench[1]);
+		assert_true(last == t->marks || last + 1 == t->marks); /* what was told before is there */
+		if (last == t->marks)
+			break; /* it had come to the disk */
+		t->lost++;
+	}
+	files_memory_kill(t->bench[1]->disk.files, 0);
+	if (dice(t, 20) == 0)
+		reborn(t, dice(t, 2));
+}
+
 static void random_batches(struct twins *t)
 {
 	struct store_batch batches[BATCHES_MAX];
 	unsigned n = 1 + dice(t, BATCHES_MAX);
 	for (unsigned i = 0; i < n; i++)
 		random_batch(t, &batches[i]);
-	for (unsigned twin = 0; twin < 2; twin++) {
-		struct bench *b = t->bench[twin];
-		for (unsigned i = 0; i < n; i++)
-			store_submit(b->store, i % WORKERS, &batches[i]);
-		for (unsigned w = 0; w < WORKERS; w++)
-			wait_for(b, w, (n + WORKERS - 1 - w) / WORKERS);
-		for (unsigned i = 0; i < n; i++)
-			assert_int_equal(batches[i].status, OK);
-	}
+	for (unsigned i = 0; i < n && t->bench[1]->kind == SIMULATED; i++)
+		submit_till_done(t, &batches[i]);
+	for (unsigned i = 0; i < n; i++)
+		batches[i].failures_seen = 0;
+	submit_all(t->bench[0], batches, n);
+	if (t->bench[1]->kind != SIMULATED)
+		submit_all(t->bench[1], batches, n);
 	for (unsigned i = 0; i < n; i++)
 		buf_deinit(&batches[i].ops);
 }
@@ -298,39 +415,66 @@ static void renew(struct twins *t, bool compacts)
 {
 	struct bench *b = t->bench[1];
 	bench_close(b);
+	t->failures = 0;
 	assert_int_equal(bench_open(b), OK);
-	if (compacts)
+	if (compacts && b->kind == EMBEDDED)
 		base_rocksdb_compact(((struct store_embedded *)(void *)b->store)->base);
+}
+
+static void compare(struct twins *t, enum engine_kind kind, uint64_t segment_bytes, uint64_t seed, unsigned rounds)
+{
+	struct store_op first = last_seen("zed", now_ms());
+	*t = (struct twins){ .random = seed, .now = now_ms() };
+	for (unsigned i = 0; i < 2; i++) {
+		t->bench[i] = bench_new(i ? kind : MEMORY);
+		t->bench[i]->segment_bytes = segment_bytes;
+		assert_int_equal(bench_open(t->bench[i]), OK);
+		bench_do(t->bench[i], &first, 1);
+	}
+	for (unsigned n = 1; n <= rounds; n++) {
+		random_batches(t);
+		if (n % REOPEN_EVERY == 0)
+			renew(t, n / REOPEN_EVERY % 2);
+		if (n % ASK_EVERY == 0)
+			ask_everything(t);
+	}
+	for (unsigned i = 0; i < COUNT(t->answered); i++)
+		assert_true(t->answered[i] > rounds / ASK_EVERY / 2); /* most were not empty */
+	for (unsigned i = 0; i < 2; i++)
+		bench_destroy(t->bench[i]);
 }
 
 static void the_embedded_engine_answers_as_the_reference_does(void **state)
 {
 	static struct twins t;
-	struct store_op first = last_seen("zed", now_ms());
-	t = (struct twins){ .random = 42, .now = now_ms() };
 	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
-		t.bench[i] = bench_new(i ? EMBEDDED : MEMORY);
-		assert_int_equal(bench_open(t.bench[i]), OK);
-		bench_do(t.bench[i], &first, 1);
+	compare(&t, EMBEDDED, 0, 42, ROUNDS);
+	compare(&t, EMBEDDED, 1 << 14, 43, ROUNDS);
+}
+
+static void it_does_however_its_disk_fails_and_wherever_it_dies(void **state)
+{
+	static struct twins t;
+	unsigned deaths = 0, lost = 0, refused = 0;
+	(void)state;
+	const char *more = getenv("LEMP_TWIN_SEEDS");
+	uint64_t seeds = more ? strtoull(more, NULL, 10) : SEEDS;
+	for (uint64_t seed = 1; seed <= seeds; seed++) {
+		print_message("seed %llu\n", (unsigned long long)seed);
+		compare(&t, SIMULATED, 0, seed, ROUNDS / 2);
+		deaths += t.deaths;
+		lost += t.lost;
+		refused += t.refused;
 	}
-	for (unsigned n = 1; n <= ROUNDS; n++) {
-		random_batches(&t);
-		if (n % REOPEN_EVERY == 0)
-			renew(&t, n / REOPEN_EVERY % 2);
-		if (n % ASK_EVERY == 0)
-			ask_everything(&t);
-	}
-	for (unsigned i = 0; i < COUNT(t.answered); i++)
-		assert_true(t.answered[i] > ROUNDS / ASK_EVERY / 2); /* most were not empty */
-	for (unsigned i = 0; i < 2; i++)
-		bench_destroy(t.bench[i]);
+	assert_true(deaths > SEEDS * 5 && lost > SEEDS && refused > SEEDS);
+	assert_true(lost < deaths + refused); /* some came to the disk untold */
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_embedded_engine_answers_as_the_reference_does),
+		cmocka_unit_test(it_does_however_its_disk_fails_and_wherever_it_dies),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
