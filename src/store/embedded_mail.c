@@ -223,6 +223,7 @@ static int held_release_all(struct store_embedded *e, struct str name, bool dry)
 		if (err || dry)
 			continue;
 		spill_note(e, entry, name, &op.mail, once_leaves(e, op.mail.once));
+		mail_apply_once(e, op.mail.once, embedded_wall_ms(e)); /* what is in memory says otherwise */
 	}
 	if (!err && !dry)
 		held_forget_user(&e->held, name);
