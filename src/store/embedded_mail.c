@@ -116,6 +116,18 @@ void mail_apply_once(struct store_embedded *e, struct hash128 once, int64_t ms)
 		receipts_add_once(e->receipts, e->segment, once, ms, ms);
 }
 
+/* Information with a low sequence is written over, as it counts up: what of it is in the base, or on its
+ * way there, goes. */
+static void mail_replaces(struct store_embedded *e, struct str user, const struct op_mail *op)
+{
+	const struct held_entry *before = held_get(&e->held, user, op->seq);
+	struct key key = key_box(user, op->seq);
+	if (before)
+		spill_note(e, before, user, op, STR(""));
+	else
+		rows_forget(e, FAMILY_BOX, &key);
+}
+
 /* `bytes` are the op's own. */
 void mail_apply(struct store_embedded *e, const struct op_mail *op, struct str bytes)
 {
@@ -129,8 +141,11 @@ void mail_apply(struct store_embedded *e, const struct op_mail *op, struct str b
 	size_t cursor = 0;
 	int r;
 	held_add_op(&e->held, e->segment, (struct held_op){ offset, (uint32_t)bytes.n });
-	while ((r = strs_next(op->receivers, &cursor, &name)) == 1)
+	while ((r = strs_next(op->receivers, &cursor, &name)) == 1) {
+		if (op->seq >> STORE_SEQ_BITS == 0 && op->flags & MAIL_INFO)
+			mail_replaces(e, name, op);
 		held_add(&e->held, name, &entry);
+	}
 	CHECK(r == 0);
 	if (once_is(op->once))
 		receipts_add_once(e->receipts, e->segment, op->once, 0, op->ms);

@@ -113,8 +113,9 @@ static void gather_op(struct store_embedded *e, uint32_t segment, struct held_op
 	bool some = false;
 	pthread_mutex_lock(&e->lock);
 	while (strs_next(mail->receivers, &cursor, &user) == 1) {
-		if (!held_has(&e->held, user, mail->seq))
-			continue;
+		const struct held_entry *entry = held_get(&e->held, user, mail->seq);
+		if (!entry || entry->segment != segment || entry->offset != at.offset)
+			continue; /* released, or written over */
 		some = true;
 		row_add(&e->spill, key_box(user, mail->seq), segment, at);
 		if (mail_may_be_acknowledged(mail->flags))
@@ -266,8 +267,11 @@ static void held_let_go(struct store_embedded *e)
 	for (size_t i = 0; i < s->rows.n / sizeof(*rows); i++) {
 		struct str key = row_key(s, &rows[i]), user;
 		uint64_t seq;
-		if ((uint8_t)key.p[0] < BOX_IDS && key_cut_str(&key, &user) && key_cut_u64(&key, &seq))
-			held_remove(&e->held, user, seq, &entry); /* unless released meanwhile */
+		if ((uint8_t)key.p[0] >= BOX_IDS || !key_cut_str(&key, &user) || !key_cut_u64(&key, &seq))
+			continue;
+		const struct held_entry *there = held_get(&e->held, user, seq);
+		if (there && there->segment <= s->upto) /* else released or written over meanwhile */
+			held_remove(&e->held, user, seq, &entry);
 	}
 	held_forget_segments(&e->held, s->upto);
 }

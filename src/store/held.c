@@ -237,9 +237,9 @@ static struct held_entry *entry_get(const struct held_user *u, uint64_t seq)
 	return &u->_entries[u->_first + place];
 }
 
-bool held_has(const struct held *h, struct str name, uint64_t seq)
+const struct held_entry *held_get(const struct held *h, struct str name, uint64_t seq)
 {
-	return entry_get(held_user(h, name), seq) != NULL;
+	return entry_get(held_user(h, name), seq);
 }
 
 bool held_remove(struct held *h, struct str name, uint64_t seq, struct held_entry *entry_out)

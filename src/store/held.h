@@ -47,7 +47,8 @@ bool held_remove(struct held *h, struct str user, uint64_t seq, struct held_entr
 void held_forget_user(struct held *h, struct str user);
 /* NULL: nothing is held of him. Valid until the next change. */
 const struct held_user *held_user(const struct held *h, struct str user);
-bool held_has(const struct held *h, struct str user, uint64_t seq);
+/* NULL: it is not there. Valid until the next change. */
+const struct held_entry *held_get(const struct held *h, struct str user, uint64_t seq);
 /* The first with seq > after; the user's entries are these up to and without held_end. */
 const struct held_entry *held_after(const struct held_user *u, uint64_t after);
 static inline const struct held_entry *held_end(const struct held_user *u)

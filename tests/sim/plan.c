@@ -101,6 +101,7 @@ void plan_draw(struct plan *p, uint64_t seed, unsigned steps)
 	plan_draw_people(p, d);
 	plan_draw_requests(p, d);
 	plan_draw_limits(p, d);
+	p->disk = dice_chance(d, 500);
 }
 
 void plan_print(const struct plan *p, struct trace *t)
@@ -113,8 +114,8 @@ void plan_print(const struct plan *p, struct trace *t)
 		    p->crash, p->refuse, p->read_failure, p->seen_unknown, p->overload, p->cut,
 		    p->deaf, p->stall, p->kick, p->late, p->wall_jumps, p->slow_store);
 	trace_event(t, "plan p0=%u pc0=%u sc0=%u repeat=%u other=%u self=%u nobody=%u odd=%u early=%u "
-		    "wrong=%u collide=%d", p->p0, p->pc0, p->sc0, p->repeat, p->same_id_other,
-		    p->to_self, p->to_nobody, p->odd, p->early, p->wrong_token, p->collide);
+		    "wrong=%u collide=%d disk=%d", p->p0, p->pc0, p->sc0, p->repeat, p->same_id_other,
+		    p->to_self, p->to_nobody, p->odd, p->early, p->wrong_token, p->collide, p->disk);
 	trace_event(t, "plan ask=%u follow=%u privacy=%u profile=%u look=%u place=%u groups=%u casts=%u to_place=%u "
 		    "founded=%u clash=%u group_max=%u fan_slice=%u", p->ask, p->follow, p->privacy, p->profile, p->look, p->place,
 		    p->groups, p->casts, p->to_place, p->founded, p->clash, p->group_max, p->fan_slice);

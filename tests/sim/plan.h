@@ -39,6 +39,7 @@ struct plan {
 	bool late;                /* turns come later than asked for */
 	bool wall_jumps;
 	bool slow_store;          /* commits take long */
+	bool disk;                /* the store is the embedded engine, over a simulated disk; else memory */
 
 	unsigned time_ms_max;     /* of one step of the clock */
 	size_t send_buffer, content_max;

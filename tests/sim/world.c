@@ -318,8 +318,7 @@ static void world_crash(struct world *w)
 	w->crashes++;
 	world_drop_cores(w);
 	oracle_crashed(w->oracle);
-	w->inner = fault_crash(w->store);
-	w->store = NULL;
+	world_store_crash(w);
 	for (size_t i = 0; i < w->links.n; i++)
 		link_lose(w, fifo_at(&w->links, i));
 	w->restart_ns = w->now_ns + dice_between(&w->dice, 0, 2000) * NS_PER_MS;
@@ -327,9 +326,8 @@ static void world_crash(struct world *w)
 
 static void world_restart(struct world *w)
 {
-	w->inner->epoch++;
 	w->seq = 0;
-	world_store_wrap(w);
+	world_store_restart(w);
 	world_start_cores(w);
 	trace_event(w->trace, "START epoch %u", w->store->epoch);
 }

@@ -7,6 +7,7 @@
 #include "oracle.h"
 #include "plan.h"
 #include "store/fault.h"
+#include "store/simulated.h"
 
 #define WORLD_WORKERS_MAX 4
 #define WORLD_ADDRESSES 16
@@ -73,6 +74,7 @@ struct world {
 	struct store *inner, *store;
 	struct inbox inner_inbox[WORLD_WORKERS_MAX], outer_inbox[WORLD_WORKERS_MAX];
 	struct metrics store_metrics;
+	struct simulated_disk disk;   /* if plan->disk */
 	uint64_t seq;
 
 	struct fifo links;            /* struct link, those alive on either side */
@@ -107,12 +109,14 @@ void world_deliver(struct world *w, struct link *l, const char *text, size_t n);
 /* --- inside: world_store.c --- */
 void world_store_open(struct world *w);
 void world_store_close(struct world *w);
+/* The process is gone, and now and then the power. */
+void world_store_crash(struct world *w);
+void world_store_restart(struct world *w);
 /* Takes what the store has handed back; true if there was something. */
 bool world_store_collect(struct world *w);
 bool world_store_commit(struct world *w);   /* one batch of some worker; false: none waits */
 bool world_store_answer(struct world *w);   /* one read of some worker */
 bool world_store_busy(const struct world *w);
-void world_store_wrap(struct world *w);
 /* Refuses everything that waits; for cores that are about to die. */
 void world_store_refuse_all(struct world *w);
 

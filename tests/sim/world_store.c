@@ -1,4 +1,5 @@
-/* The store of the simulated world: memory behind the fault engine. */
+/* The store of the simulated world: memory, or the embedded engine over a simulated disk, behind the fault
+ * engine. */
 #include "choice.h"
 #include "plant.h"
 #include "world.h"
@@ -83,7 +84,7 @@ static void store_put_all(struct world *w)
 	buf_deinit(&batch.ops);
 }
 
-void world_store_wrap(struct world *w)
+static void store_wrap(struct world *w)
 {
 	struct inbox *outer[WORLD_WORKERS_MAX];
 	for (unsigned i = 0; i < w->workers; i++) {
@@ -96,19 +97,61 @@ void world_store_wrap(struct world *w)
 		fault_seen_unknown(w->store, w->plan->seen_unknown, dice_u64(&w->dice));
 }
 
-void world_store_open(struct world *w)
+static int64_t disk_wall_ms(void *ctx) { return ((const struct world *)ctx)->wall_ms; }
+static int64_t disk_mono_ns(void *ctx) { return ((const struct world *)ctx)->now_ns; }
+
+static void inner_open(struct world *w)
 {
-	char why[256];
+	/* So small that mail is moved on all the time; a batch must fit into a segment. */
+	static const struct embedded_bounds bounds = {
+		.journal = { .segment_bytes = 1 << 16, .grow_bytes = 1 << 14, .spares_max = 1, .sync = true },
+		.segments_max = 2, .held_max = 12, .filter_bytes_max = 1 << 20 };
+	char why[256] = "";
 	struct inbox *inner[WORLD_WORKERS_MAX];
 	for (unsigned i = 0; i < w->workers; i++) {
 		inbox_init(&w->inner_inbox[i], NULL, NULL);
 		inner[i] = &w->inner_inbox[i];
 	}
-	struct store_config config = { .workers = w->workers, .inbox = inner,
-		.retention_ms = INT64_C(86400000), .sync = true, .metrics = &w->store_metrics };
-	CHECK(store_memory.open(&config, &w->inner, why, sizeof(why)) == OK);
+	struct simulated_config config = {
+		.store = { .workers = w->workers, .inbox = inner, .retention_ms = INT64_C(86400000),
+			   .sync = true, .metrics = &w->store_metrics },
+		.bounds = bounds, .clock = { disk_wall_ms, disk_mono_ns, w } };
+	int err = w->plan->disk ? simulated_open(&w->disk, &config, &w->inner, why, sizeof(why))
+				: store_memory.open(&config.store, &w->inner, why, sizeof(why));
+	if (err)
+		oracle_accuse(w->oracle, FINDING_CONTRACT, "", "the store does not open: %s", why);
+	CHECK(!err);
+}
+
+void world_store_open(struct world *w)
+{
+	if (w->plan->disk)
+		simulated_disk_init(&w->disk, dice_u64(&w->dice));
+	inner_open(w);
 	store_put_all(w);
-	world_store_wrap(w);
+	store_wrap(w);
+}
+
+void world_store_crash(struct world *w)
+{
+	w->inner = fault_crash(w->store);
+	w->store = NULL;
+	if (!w->plan->disk)
+		return;
+	simulated_kill(w->inner);
+	w->inner = NULL;
+	base_memory_crash(w->disk.base);
+	if (dice_chance(&w->dice, 500))
+		files_memory_crash(w->disk.files);
+}
+
+void world_store_restart(struct world *w)
+{
+	if (w->plan->disk)
+		inner_open(w);
+	else
+		w->inner->epoch++;
+	store_wrap(w);
 }
 
 void world_store_close(struct world *w)
@@ -116,8 +159,11 @@ void world_store_close(struct world *w)
 	if (w->store)
 		w->inner = fault_crash(w->store);
 	w->store = NULL;
-	w->inner->engine->close(w->inner);
+	if (w->inner)
+		w->inner->engine->close(w->inner);
 	w->inner = NULL;
+	if (w->plan->disk)
+		simulated_disk_deinit(&w->disk);
 }
 
 bool world_store_collect(struct world *w)
@@ -166,6 +212,8 @@ bool world_store_commit(struct world *w)
 		(void)fault_refuse(w->store, i);
 	else
 		(void)fault_commit(w->store, i);
+	while (w->plan->disk && dice_chance(&w->dice, 400) && simulated_work(w->inner))
+		;
 	(void)world_store_collect(w);
 	return true;
 }

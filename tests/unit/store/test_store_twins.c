@@ -11,6 +11,7 @@
 #include "store/store_bench.h"
 
 #define ROUNDS 400
+#define GAPS 3
 #define SEEDS 20 /* of the simulated disk; $LEMP_TWIN_SEEDS */
 #define ASK_EVERY 4
 #define REOPEN_EVERY 50
@@ -77,6 +78,23 @@ static struct store_op random_mail(struct twins *t)
 	for (unsigned i = 0; to[i] && !(op.mail.flags & (MAIL_RECEIPT | MAIL_INFO)); i++)
 		if (t->mail_n < COUNT(t->mails))
 			t->mails[t->mail_n++] = (struct mailed){ seq, to[i], id, sender, false };
+	return op;
+}
+
+/* Information that is written over, as it counts up; its sequences are no other's. */
+static struct store_op random_gap(struct twins *t)
+{
+	static const char *const counts[] = { "one", "two or three", "many more than that" };
+	const char *to = any_user(t);
+	uint64_t seq = 1 + dice(t, GAPS);
+	struct store_op op = mail(to, seq, "gap", MAIL_INFO);
+	if (dice(t, 3) == 0) {
+		op = release(to, seq, "gap", ACK_PONG, t->now);
+		op.release.flags = MAIL_INFO;
+		op.release.once = (struct hash128){ 0 };
+		return op;
+	}
+	op.mail.text = str_of(counts[dice(t, COUNT(counts))]);
 	return op;
 }
 
@@ -168,9 +186,11 @@ static struct store_op random_op(struct twins *t)
 		return random_link(t);
 	if (what < 50)
 		return random_fanout(t);
-	if (what < 52)
+	if (what < 58)
+		return random_gap(t);
+	if (what < 60)
 		return (struct store_op){ .type = OP_ONCE, .once = { once_of(++t->seq), t->now } };
-	return what < 75 || !t->mail_n ? random_mail(t) : random_release(t);
+	return what < 80 || !t->mail_n ? random_mail(t) : random_release(t);
 }
 
 static void random_batch(struct twins *t, struct store_batch *batch)
@@ -424,7 +444,7 @@ static void renew(struct twins *t, bool compacts)
 static void compare(struct twins *t, enum engine_kind kind, uint64_t segment_bytes, uint64_t seed, unsigned rounds)
 {
 	struct store_op first = last_seen("zed", now_ms());
-	*t = (struct twins){ .random = seed, .now = now_ms() };
+	*t = (struct twins){ .random = seed, .now = now_ms(), .seq = GAPS };
 	for (unsigned i = 0; i < 2; i++) {
 		t->bench[i] = bench_new(i ? kind : MEMORY);
 		t->bench[i]->segment_bytes = segment_bytes;
