@@ -69,12 +69,12 @@ static void part_set(struct bloom_part *part, struct hash128 hash)
 	part->n++;
 }
 
-/* False: it may not take the memory. */
+/* False: it may not take the memory. One half is for the first parts of all slots. */
 static bool part_make(struct bloom *b, struct bloom_filter *f, uint64_t room)
 {
 	uint64_t blocks = room * BITS_PER_ROW / (BLOCK_WORDS * 64) + 1;
 	size_t bytes = blocks * BLOCK_WORDS * sizeof(uint64_t);
-	if (f->part_n == BLOOM_PARTS || (f->part_n && b->bytes + bytes > b->_bytes_max))
+	if (f->part_n == BLOOM_PARTS || (f->part_n && b->bytes + bytes > b->_bytes_max / 2))
 		return false;
 	void *bits = aligned_alloc(BLOCK_WORDS * sizeof(uint64_t), bytes);
 	CHECK(bits);
@@ -99,7 +99,7 @@ static struct bloom_filter *filter_make(struct bloom *b, uint32_t slice)
 	f = calloc(1, sizeof(*f));
 	CHECK(f);
 	f->slice = slice;
-	uint64_t room = b->_expected, most = b->_bytes_max / BLOOM_SLOTS * 8 / BITS_PER_ROW;
+	uint64_t room = b->_expected, most = b->_bytes_max / 2 / BLOOM_SLOTS * 8 / BITS_PER_ROW;
 	CHECK(part_make(b, f, room < most ? room : most));
 	atomic_store(slot, f);
 	return f;
