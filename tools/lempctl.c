@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <locale.h>
 #include <signal.h>
 #include <sodium.h>
@@ -28,6 +29,8 @@ static const char help[] =
 	"  session list\n"
 	"  session kick NAME\n"
 	"  stats [--watch]\n"
+	"  backup DIR                    a copy of all data, while the server runs; DIR is created\n"
+	"  restore DIR --data NEW        makes a data directory of a copy; needs no server\n"
 	"\n"
 	"Without a token, add and token print a random one. --token shows it to whoever sees the list\n"
 	"of processes; --token-stdin does not. With auth.token_hash=argon2id an import takes about 15 ms\n"
@@ -289,6 +292,42 @@ static void stats(struct ctl *ctl)
 		ctl->status = CTL_OK;
 }
 
+/* --- backup --- */
+
+static void backup(struct ctl *ctl)
+{
+	char from_root[PATH_MAX], here[PATH_MAX];
+	const char *path = ctl->args[0];
+	if (path[0] != '/' && getcwd(here, sizeof(here)) &&
+	    (size_t)snprintf(from_root, sizeof(from_root), "%s/%s", here, path) < sizeof(from_root))
+		path = from_root;
+	json_t *last = link_ask(ctl, json_pack("{ss ss}", "command", "backup", "name", path)) ? link_last(ctl)
+											       : NULL;
+	if (last && ctl->json) {
+		json_object_del(last, "ok");
+		show_json(last);
+	} else if (last) {
+		printf("All data are copied to %s.\n", path);
+	}
+	json_decref(last);
+}
+
+static void restore(struct ctl *ctl)
+{
+	if (!ctl->data) {
+		fprintf(stderr, "lempctl: restore wants --data NEW, a directory that it creates\n");
+		ctl->status = CTL_USAGE;
+	} else if (!restore_copy(ctl->args[0], ctl->data)) {
+		ctl->status = CTL_REFUSED;
+	} else if (ctl->json) {
+		json_t *shown = json_pack("{ss}", "restored", ctl->data);
+		show_json(shown);
+		json_decref(shown);
+	} else {
+		printf("%s is ready: lempd --data %s\n", ctl->data, ctl->data);
+	}
+}
+
 /* --- the command line --- */
 
 struct command { const char *group, *name; int args; void (*run)(struct ctl *ctl); };
@@ -302,9 +341,11 @@ static const struct command commands[] = {
 	{ "session", "list", 0, session_list },
 	{ "session", "kick", 1, session_kick },
 	{ "stats", NULL, 0, stats },
+	{ "backup", NULL, 1, backup },
+	{ "restore", NULL, 1, restore },
 };
 
-enum { SOCKET = 1, JSON, TOKEN, TOKEN_STDIN, ADMIN, PREFIX, WATCH, HELP, VERSION };
+enum { SOCKET = 1, JSON, TOKEN, TOKEN_STDIN, ADMIN, PREFIX, WATCH, DATA, HELP, VERSION };
 static const struct option options[] = {
 	{ "socket", required_argument, NULL, SOCKET },
 	{ "json", no_argument, NULL, JSON },
@@ -313,6 +354,7 @@ static const struct option options[] = {
 	{ "admin", no_argument, NULL, ADMIN },
 	{ "prefix", required_argument, NULL, PREFIX },
 	{ "watch", no_argument, NULL, WATCH },
+	{ "data", required_argument, NULL, DATA },
 	{ "help", no_argument, NULL, HELP },
 	{ "version", no_argument, NULL, VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -350,6 +392,7 @@ static int read_options(struct ctl *ctl, int argc, char **argv)
 		case ADMIN: ctl->admin = true; break;
 		case PREFIX: ctl->prefix = optarg; break;
 		case WATCH: ctl->watch = true; break;
+		case DATA: ctl->data = optarg; break;
 		case HELP: return fputs(help, stdout) < 0;
 		case VERSION: return printf("lempctl %s\n", LEMP_VERSION) < 0;
 		default: return CTL_USAGE; /* getopt has said why */
@@ -383,7 +426,7 @@ int main(int argc, char **argv)
 		return usage("--token or --token-stdin, not both");
 	ctl.args = argv + optind + used;
 	sigaction(SIGINT, &on_interrupt, NULL);
-	if (link_open(&ctl))
+	if (command->run == restore || link_open(&ctl))
 		command->run(&ctl);
 	show_progress_end();
 	if (ctl.fd >= 0)

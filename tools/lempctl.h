@@ -15,6 +15,7 @@ struct ctl {
 	const char *token; /* --token; NULL: none */
 	bool token_stdin;
 	const char *prefix;
+	const char *data;  /* --data */
 	char *const *args; /* behind the command */
 	int fd;
 	char *in;          /* what came from the server and was not looked at */
@@ -53,3 +54,8 @@ void show_progress_end(void);
 void show_age(json_int_t seconds, char *out, size_t size);
 void show_time(json_int_t ms, char *out, size_t size);
 bool show_colour(void);
+
+/* --- restore.c --- */
+
+/* A backup as a new data directory, synced. False: it was said what is wrong; what was copied is left. */
+bool restore_copy(const char *from, const char *to);

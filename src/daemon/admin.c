@@ -40,6 +40,7 @@ static const struct admin_command commands[] = {
 	{ "session list", sessions_list, false, false },
 	{ "session kick", sessions_kick, true, false },
 	{ "stats", sessions_stats, false, false },
+	{ "backup", backup_begin, true, false },
 };
 
 /* --- jobs --- */

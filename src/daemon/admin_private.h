@@ -67,3 +67,5 @@ void sessions_gather(struct worker *w, struct str user, struct buf *out); /* use
 json_t *sessions_next(struct str gathered, size_t *cursor);
 /* admin_import.c */
 void import_begin(struct admin_job *job);
+/* admin_backup.c */
+void backup_begin(struct admin_job *job);

@@ -165,3 +165,21 @@ int daemon_run(const struct options *options, char *const *environment)
 	config_unref(&d.config);
 	return status;
 }
+
+int daemon_check_data(const char *dir)
+{
+	struct store_checked c;
+	char why[512] = "";
+	int err = store_embedded.check(dir, &c, why, sizeof(why));
+	if (err) {
+		fprintf(stderr, "lempd: %s\n", why);
+		return err == ERR_LOCKED || err == ERR_IO ? EXIT_STATUS_UNAVAILABLE : EXIT_STATUS_DATA;
+	}
+	printf("%llu names and %llu rows in the database, %llu records with %llu changes in the journal.\n",
+	       (unsigned long long)c.names, (unsigned long long)c.rows, (unsigned long long)c.records,
+	       (unsigned long long)c.ops);
+	if (c.torn_bytes)
+		printf("%llu bytes at the journal's end were being written when the server ended: the next start "
+		       "cuts them off.\n", (unsigned long long)c.torn_bytes);
+	return printf("%s is whole.\n", dir) > 0 ? 0 : EXIT_STATUS_INTERNAL;
+}

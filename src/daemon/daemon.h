@@ -49,6 +49,7 @@ struct daemon {
 
 /* Runs the server until it is told to end; an exit_status. Configuration errors go to standard
  * error, as does whatever keeps it from starting. */
+int daemon_check_data(const char *dir); /* --check-data; returns the exit status */
 int daemon_run(const struct options *options, char *const *environment);
 
 /* daemon_start.c: 0, or an exit_status after saying why. What was opened is closed by daemon_close. */

@@ -96,7 +96,7 @@ static int open_store(struct daemon *d)
 		.path = d->config->server_data, .workers = d->all.n, .inbox = inbox,
 		.retention_ms = d->config->delivery_receipt_retention,
 		.sync = d->config->delivery_durability == CONFIG_DURABILITY_FSYNC,
-		.metrics = &d->store_metrics,
+		.segment_bytes = (uint64_t)d->config->store_segment_size, .metrics = &d->store_metrics,
 	};
 	int err = engines[d->config->store_engine]->open(&config, &d->all.store, why, sizeof(why));
 	if (err == OK)

@@ -15,5 +15,5 @@ int main(int argc, char **argv)
 		return fputs(options_help, stdout) < 0;
 	if (options.version)
 		return printf("lempd %s\n", LEMP_VERSION) < 0;
-	return daemon_run(&options, environ);
+	return options.check_data ? daemon_check_data(options.check_data) : daemon_run(&options, environ);
 }

@@ -4,20 +4,22 @@
 
 const char options_help[] =
 	"Usage: lempd [--config FILE] [--listen ADDRESS]... [--data DIR] [--set KEY=VALUE]...\n"
-	"             [--check] [--version] [--help]\n"
+	"             [--check] [--check-data DIR] [--version] [--help]\n"
 	"\n"
 	"  --config FILE     reads a configuration (YAML; lempd.yaml(5) lists the keys)\n"
 	"  --listen ADDRESS  listens there instead: HOST:PORT, [IPV6]:PORT or unix:PATH; several are fine\n"
 	"  --data DIR        keeps its data there\n"
 	"  --set KEY=VALUE   overrides one key, e.g. --set limits.max_packet=64KiB\n"
 	"  --check           says what is wrong with the configuration, and exits\n"
+	"  --check-data DIR  reads all of a data directory that no server uses, says whether it is whole,\n"
+	"                    and exits\n"
 	"\n"
 	"An environment variable LEMP_SECTION_KEY overrides the file, an option overrides both.\n"
 	"SIGTERM ends the server cleanly, SIGHUP makes it read its configuration again.\n"
 	"Exit status: 0 clean, 64 usage, 65 bad data directory, 69 port or storage unavailable,\n"
 	"70 internal error, 78 bad configuration.\n";
 
-enum { CONFIG_FILE = 1, LISTEN, DATA, SET, CHECK_ONLY, VERSION, HELP };
+enum { CONFIG_FILE = 1, LISTEN, DATA, SET, CHECK_ONLY, CHECK_DATA, VERSION, HELP };
 
 static const struct option table[] = {
 	{ "config", required_argument, NULL, CONFIG_FILE },
@@ -25,6 +27,7 @@ static const struct option table[] = {
 	{ "data", required_argument, NULL, DATA },
 	{ "set", required_argument, NULL, SET },
 	{ "check", no_argument, NULL, CHECK_ONLY },
+	{ "check-data", required_argument, NULL, CHECK_DATA },
 	{ "version", no_argument, NULL, VERSION },
 	{ "help", no_argument, NULL, HELP },
 	{ NULL, 0, NULL, 0 },
@@ -61,6 +64,9 @@ static int take(struct options *o, int option, char **argv, char *why, size_t wh
 		return add(o, NULL, optarg, "--set", why, why_size);
 	case CHECK_ONLY:
 		o->check = true;
+		return OK;
+	case CHECK_DATA:
+		o->check_data = optarg;
 		return OK;
 	case VERSION:
 		o->version = true;

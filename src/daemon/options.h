@@ -7,6 +7,7 @@
 struct options {
 	bool check, help, version;
 	const char *file; /* --config */
+	const char *check_data; /* the directory; NULL: none is to be checked */
 	/* What overrides the configuration, in the order given: points into argv. */
 	struct { const char *key, *value, *place; } set[OPTIONS_MAX];
 	unsigned set_n;

@@ -7,6 +7,7 @@
  *   embedded_open.c     base and journal to what the engine knows; bringing up older directories
  *   embedded_commit.c   batches to the journal, then to where reads find them
  *   embedded_spill.c    old segments of the journal to the base
+ *   embedded_backup.c   a copy of all while it runs; a look through all of a directory
  *   embedded_read.c     what a read sees, and which part answers it
  *   embedded_rows.c     what the following share: ranges, writing and reading of rows
  *   embedded_names.c    users, groups and broadcasts, their texts, deletion
@@ -39,6 +40,7 @@
 #include <stdatomic.h>
 
 #define EMBEDDED_READERS 2
+#define EMBEDDED_PINS (EMBEDDED_READERS + 1) /* the last is the backup's */
 
 /* Bounds; the tests have smaller ones. */
 struct embedded_bounds {
@@ -92,7 +94,9 @@ struct store_embedded {
 	struct held held;
 	struct receipts *receipts;
 	uint32_t in_base;              /* what segments up to this one left lies in the base */
-	uint32_t pins[EMBEDDED_READERS]; /* a reader reads segments from this one on; 0 none */
+	uint32_t pins[EMBEDDED_PINS];  /* who reads segments from this one on; 0 none */
+	uint32_t end_segment;          /* the journal is whole up to here … */
+	uint64_t end;                  /* … at this offset */
 	bool has_once;                 /* format 2 left rows in FAMILY_ONCE */
 };
 
@@ -151,6 +155,12 @@ void spill_build(struct store_embedded *e);
 void spill_note(struct store_embedded *e, const struct held_entry *entry, struct str user,
 		const struct op_mail *mail, struct str once_value);
 void spill_drop(struct store_embedded *e); /* at the end */
+
+/* --- embedded_backup.c --- */
+
+/* As store_engine has it; `dir` is the engine's own. */
+int embedded_backup(struct store_embedded *e, const char *dir, const char *path, const struct why *why);
+int embedded_check(const char *dir, struct store_checked *out, const struct why *why);
 
 /* --- embedded_read.c --- */
 

@@ -162,6 +162,8 @@ static void group_apply(struct store_embedded *e, const struct group *g, struct 
 			embedded_die("deleting", err);
 		place.offset += (uint32_t)g->batches[i]->ops.n;
 	}
+	e->end_segment = (uint32_t)journal_newest(e->journal);
+	e->end = journal_end(e->journal);
 	pthread_mutex_unlock(&e->lock);
 }
 

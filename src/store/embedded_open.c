@@ -148,6 +148,10 @@ static int journal_replay(struct store_embedded *e, struct files *files, bool us
 	config.used = used;
 	int err = journal_open(files, &config, e->in_base, visit, e, &e->journal, &cut,
 			       why->text, why->size);
+	if (!err) {
+		e->end_segment = (uint32_t)journal_newest(e->journal);
+		e->end = journal_end(e->journal);
+	}
 	if (!err && cut.bytes)
 		LOG(WARN, "storage", LOG_Z("cut", "what was being written at the last end"),
 		    LOG_INT("segment", (int64_t)cut.segment), LOG_INT("offset", (int64_t)cut.offset));

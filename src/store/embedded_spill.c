@@ -336,7 +336,7 @@ static void retire(struct store_embedded *e)
 	if (journal_oldest(e->journal) > upto)
 		return;
 	pthread_mutex_lock(&e->lock);
-	for (unsigned i = 0; i < EMBEDDED_READERS; i++)
+	for (unsigned i = 0; i < EMBEDDED_PINS; i++)
 		if (e->pins[i] && e->pins[i] <= upto)
 			upto = e->pins[i] - 1;
 	pthread_mutex_unlock(&e->lock);

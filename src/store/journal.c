@@ -439,6 +439,11 @@ uint64_t journal_bytes(const struct journal *j)
 	return j->ended_bytes + j->at;
 }
 
+uint64_t journal_end(const struct journal *j)
+{
+	return j->at;
+}
+
 uint64_t journal_room(struct journal *j)
 {
 	uint64_t room;

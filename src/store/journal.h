@@ -82,6 +82,7 @@ void journal_turn(struct journal *j);
 uint64_t journal_oldest(const struct journal *j); /* segment; equal to newest when there is one */
 uint64_t journal_newest(const struct journal *j);
 uint64_t journal_bytes(const struct journal *j);  /* in all live segments */
+uint64_t journal_end(const struct journal *j);    /* of the newest: all before this offset is whole */
 /* `clean`: writes JOURNAL_CLOSED first (not after ERR_IO). Frees all, `files`, too. */
 void journal_close(struct journal *j, bool clean);
 /* Bytes that may still be written to the file system; UINT64_MAX if that is not known. Committer. */

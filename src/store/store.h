@@ -115,6 +115,13 @@ struct store_config {
 
 #define STORE_WORKERS_MAX 64
 
+/* What a look through all data found. */
+struct store_checked {
+	uint64_t names, mails, rows;      /* mail in the journal counts for each receiver */
+	uint64_t records, ops;            /* of the journal */
+	uint64_t torn_bytes;              /* at its end: what the next start cuts off */
+};
+
 struct store;
 struct store_engine {
 	const char *name;
@@ -130,6 +137,12 @@ struct store_engine {
 	 * caller keeps those (chat/once.h). */
 	int (*seen)(struct store *store, unsigned w, struct hash128 once);
 	void (*read)(struct store *store, unsigned w, struct store_read *read);
+	/* Both NULL where there is nothing to keep. Any thread but the engine's own; they wait for the disk.
+	 * backup: all that was committed when it ends, as a data directory of its own in the new directory
+	 * `path`, synced. 0, or ERR_IO, ERR_NOSPC, ERR_LOCKED (another one is under way). */
+	int (*backup)(struct store *store, const char *path, char *why, size_t why_size);
+	/* Reads all of a directory that nobody uses, and changes nothing. 0, or as open with what is damaged. */
+	int (*check)(const char *path, struct store_checked *out, char *why, size_t why_size);
 };
 
 /* The visible head of every engine's own struct. Constant after open. */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "store/base_rocksdb.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@ struct reader { struct engine *engine; unsigned number; pthread_t thread; bool s
 struct engine {
 	struct store_embedded e; /* first: what a struct store is cast to */
 	struct embedded_bounds bounds;
+	char dir[DIR_PATH_BYTES_MAX];
 	int lock_fd;
 
 	/* Committer. Batches come with the worker's number as node.kind; how many there can be is
@@ -273,7 +275,8 @@ static int threads_start(struct engine *g, const struct why *why)
 
 static void bounds_make(struct embedded_bounds *b, const struct store_config *config)
 {
-	uint64_t segment = config->segment_bytes ? config->segment_bytes : SEGMENT_BYTES;
+	uint64_t segment = (config->segment_bytes ? config->segment_bytes : SEGMENT_BYTES) &
+			   ~(uint64_t)(JOURNAL_RECORD_ALIGN - 1);
 	*b = (struct embedded_bounds){
 		.journal = { .segment_bytes = segment, .grow_bytes = segment < GROW_BYTES ? segment : GROW_BYTES,
 			     .room_bytes = segment, .spares_max = 2, .sync = config->sync },
@@ -302,6 +305,7 @@ static int journal_files(const char *dir, enum dir_format format, struct files *
 static int data_open(struct engine *g, const struct store_config *config, const struct why *why)
 {
 	const char *dir = config->path;
+	snprintf(g->dir, sizeof(g->dir), "%s", dir);
 	struct embedded_parts parts = { .bounds = &g->bounds, .metrics = config->metrics,
 					.retention_ms = config->retention_ms, .clock = { wall_ms, mono_ns, NULL } };
 	enum dir_format format;
@@ -367,6 +371,16 @@ static void embedded_close(struct store *s)
 	engine_free(g, true);
 }
 
+static int engine_backup(struct store *s, const char *path, char *why, size_t why_size)
+{
+	return embedded_backup(&engine_of(s)->e, engine_of(s)->dir, path, &(struct why){ why, why_size });
+}
+
+static int engine_check(const char *path, struct store_checked *out, char *why, size_t why_size)
+{
+	return embedded_check(path, out, &(struct why){ why, why_size });
+}
+
 const struct store_engine store_embedded = {
 	.name = "embedded",
 	.open = embedded_open,
@@ -374,4 +388,6 @@ const struct store_engine store_embedded = {
 	.submit = embedded_submit,
 	.seen = embedded_seen,
 	.read = embedded_read,
+	.backup = engine_backup,
+	.check = engine_check,
 };

@@ -40,9 +40,9 @@ class StartFailed(Exception):
         self.status, self.out, self.err = status, out, err
 
 
-def run(*args, env=None, stdin=None, timeout=30):
-    """Runs lempd to its end: for --check, --help and starts that must fail."""
-    done = subprocess.run([LEMPD, *map(str, args)], input=stdin, capture_output=True,
+def run(*args, program=None, env=None, stdin=None, timeout=30):
+    """Runs lempd, or another program, to its end: for --check, --help and starts that must fail."""
+    done = subprocess.run([program or LEMPD, *map(str, args)], input=stdin, capture_output=True,
                           text=True, timeout=timeout, env={**os.environ, **(env or {})})
     return Run(done.returncode, done.stdout, done.stderr)
 

@@ -189,7 +189,8 @@ _Noreturn static void child_commit(struct bench *b)
 
 _Noreturn static void child_run(enum mode mode, const char *dir)
 {
-	struct bench b = { .kind = EMBEDDED, .retention_ms = DAY_MS, .wake_fd = eventfd(0, EFD_CLOEXEC) };
+	struct bench b = { .kind = EMBEDDED, .retention_ms = DAY_MS, .wake_fd = eventfd(0, EFD_CLOEXEC),
+			   .segment_bytes = 1 << 18 }; /* so that mail is moved on, too */
 	snprintf(b.dir, sizeof(b.dir), "%s", dir);
 	child_open(&b);
 	while (mode == MODE_OPEN) {
@@ -335,6 +336,7 @@ static uint64_t prefix_is_whole(struct bench *b, unsigned w, uint64_t told)
 
 static void look(struct bench *b, uint64_t last[WORKERS], uint32_t *epoch)
 {
+	b->segment_bytes = 1 << 18;
 	assert_int_equal(bench_open(b), OK);
 	assert_true(b->store->epoch > *epoch);
 	*epoch = b->store->epoch;
@@ -355,7 +357,9 @@ static void what_came_back_survives_kill_9_and_transactions_are_whole(void **sta
 	uint64_t last[WORKERS] = { 0 };
 	uint32_t epoch = 0;
 	char said[512];
-	for (unsigned round = 0; round < 15; round++) {
+	const char *more = getenv("LEMP_KILLS");
+	unsigned kills = more ? (unsigned)strtoul(more, NULL, 10) : 15;
+	for (unsigned round = 0; round < kills; round++) {
 		struct child c = child_start(MODE_COMMIT, b->dir);
 		for (unsigned n = 1 + dice(60); n; n--)
 			assert_true(child_hear(&c, last));
