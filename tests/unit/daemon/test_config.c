@@ -108,6 +108,7 @@ static void the_defaults_are_those_of_the_documentation(void **state)
 	assert_int_equal(config->auth_token_hash, CONFIG_TOKEN_ARGON2ID);
 	assert_int_equal(config->auth_allowed_origins.n, 0);
 	assert_int_equal(config->store_engine, CONFIG_ENGINE_EMBEDDED);
+	assert_int_equal(config->store_segment_size, 64 << 20);
 	config_unref(&config);
 	buf_deinit(&said);
 }
@@ -249,7 +250,7 @@ static void a_change_is_seen_for_every_key(void **state)
 	(void)state;
 	config_errors_init(&said);
 	for (enum config_key k = 0; k < CONFIG_KEYS; k++) {
-		static const char *const others[] = { "2", "2KiB", "5s", "ascii", "os", "blake2b", "memory",
+		static const char *const others[] = { "2", "2KiB", "8MiB", "5s", "ascii", "os", "blake2b", "memory",
 						      "debug", "json", "/other", "x:1,y:2" };
 		struct config *b = config_create();
 		assert_false(config_differs(a, b, k));
